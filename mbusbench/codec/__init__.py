@@ -1,0 +1,1 @@
+"""Bytes to objects and back: pure, without I/O, clock or asyncio."""
