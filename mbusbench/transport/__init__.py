@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mbusbench.transport.opening import open_stream
 from mbusbench.transport.stream import Stream
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "open_stream"]
