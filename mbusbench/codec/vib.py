@@ -60,20 +60,20 @@ class ValueInformationBlock:
     """
 
     raw: bytes
-    quantity: str = field(compare=False)
-    kind: str = field(compare=False)
-    unit: str | None = field(compare=False)
-    meter_unit: str | None = field(compare=False)
-    exponent: int | None = field(compare=False)
-    datatype: str = field(compare=False)
-    numerator: int = field(compare=False, default=1)
-    denominator: int = field(compare=False, default=1)
-    offset: Fraction = field(compare=False, default=_ZERO)
-    modifiers: tuple[str, ...] = field(compare=False, default=())
-    record_error: str | None = field(compare=False, default=None)
-    action: str | None = field(compare=False, default=None)
-    plain_text: str | None = field(compare=False, default=None)
-    manufacturer: bytes = field(compare=False, default=b"")
+    quantity: str = field(hash=False)
+    kind: str = field(hash=False)
+    unit: str | None = field(hash=False)
+    meter_unit: str | None = field(hash=False)
+    exponent: int | None = field(hash=False)
+    datatype: str = field(hash=False)
+    numerator: int = field(hash=False, default=1)
+    denominator: int = field(hash=False, default=1)
+    offset: Fraction = field(hash=False, default=_ZERO)
+    modifiers: tuple[str, ...] = field(hash=False, default=())
+    record_error: str | None = field(hash=False, default=None)
+    action: str | None = field(hash=False, default=None)
+    plain_text: str | None = field(hash=False, default=None)
+    manufacturer: bytes = field(hash=False, default=b"")
 
     def encode(self) -> bytes:
         return self.raw

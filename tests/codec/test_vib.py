@@ -213,3 +213,9 @@ def test_what_no_block_means_is_refused_with_what_there_is() -> None:
 def test_quantities_are_named_once() -> None:
     assert len(set(quantities())) == len(quantities()) > 80
     assert "reserved" not in quantities()
+
+
+def test_blocks_with_the_same_bytes_and_another_meaning_differ() -> None:
+    assert block("8601") != block("8601", from_master=True)
+    litres = ValueInformationBlock.without_code("volume", "l", 0, "numeric")
+    assert litres != ValueInformationBlock.without_code("energy", "kWh", 0, "numeric")
