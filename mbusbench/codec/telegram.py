@@ -73,7 +73,7 @@ class Telegram:
             body = telegram._behind_header(_ALARM[ci])
             telegram.alarm = body[0] if body else 0
         elif ci_field.row(ci).direction != ci_field.TO_SLAVE:
-            telegram._complain("application", 0, f"CI {ci:02X} ({ci_field.describe(ci)}) has no records that can be read")
+            telegram._complain("application", 0, f"CI {ci:02X} ({ci_field.describe(ci)}): no records can be read")
         return telegram
 
     @property
