@@ -1,0 +1,9 @@
+"""The two wires, bit by bit, and what stands between them and the master's port.
+
+Knows no protocol; time is an argument, in integer ns.
+"""
+
+from .uart import Character, Received, Receiver, receive
+from .wire import Parity, Space, Transmission, WireSignal
+
+__all__ = ["Character", "Parity", "Received", "Receiver", "Space", "Transmission", "WireSignal", "receive"]
