@@ -3,7 +3,22 @@
 Knows no protocol; time is an argument, in integer ns.
 """
 
+from .gateway import Gateway, RequestGate, Segmenter
+from .level_converter import LevelConverter
 from .uart import Character, Received, Receiver, receive
 from .wire import Parity, Space, Transmission, WireSignal
 
-__all__ = ["Character", "Parity", "Received", "Receiver", "Space", "Transmission", "WireSignal", "receive"]
+__all__ = [
+    "Character",
+    "Gateway",
+    "LevelConverter",
+    "Parity",
+    "Received",
+    "Receiver",
+    "RequestGate",
+    "Segmenter",
+    "Space",
+    "Transmission",
+    "WireSignal",
+    "receive",
+]

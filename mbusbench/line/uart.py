@@ -113,6 +113,11 @@ class Receiver:
         self._signals.append(signal)
         self._pending = None
 
+    def withdraw(self, signal: WireSignal) -> None:
+        """Take back a signal that has not started yet."""
+        self._signals.remove(signal)
+        self._pending = None
+
     def set_format(self, baud: int, parity: Parity = Parity.EVEN) -> None:
         """Change the receiver's format. What is not polled yet is received in the new one."""
         self.baud = baud

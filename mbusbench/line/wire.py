@@ -99,15 +99,18 @@ def superpose(signals: Iterable[WireSignal], shortest_mark: int = 1) -> list[Int
     return merged
 
 
-def simultaneous_spaces(signals: Iterable[WireSignal], count: int) -> list[Interval]:
-    """Return the times at which at least `count` of the signals are in space at once, ascending and disjoint."""
+def simultaneous_spaces(signals: Iterable[WireSignal], count: int, shortest: int = 1) -> list[Interval]:
+    """Return the times at which at least `count` of the signals are in space at once, ascending and disjoint.
+
+    Those below `shortest` ns are left out: neighbouring bits of two senders may overlap by the rounding of their times.
+    """
     steps = sorted(step for signal in signals for begin, end in signal.spaces() for step in ((begin, 1), (end, -1)))
     found: list[Interval] = []
     active, since = 0, 0
     for time, step in steps:
         if step > 0 and active == count - 1:
             since = time
-        if step < 0 and active == count:
+        if step < 0 and active == count and time - since >= shortest:
             found.append((since, time))
         active += step
     return found
