@@ -245,7 +245,7 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def read_document(path: str | Path) -> Document:
-    """The document in the file `path`; its name in messages is `path` as given. DefinitionError also where it can't be read."""
+    """The document in the file `path`, which messages name as given. DefinitionError also where it cannot be read."""
     name = str(path)
     try:
         with open(path, "rb") as file:

@@ -70,7 +70,7 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:56]}...{text[0] if text[0] in '\"' else ''}"
+    return text if len(text) <= 60 else f"{text[:56]}..."
 
 
 _WANTED = {
