@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, PrivateAttr, model_validator
 
 from mbusbench.codec.header import manufacturer_code
 from mbusbench.codec.tables import device_types
@@ -159,6 +159,12 @@ class Device(Definition):
     device: DeviceHeader
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
     checks: list[Check] = []  # noqa: RUF012
+    _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
+
+    @property
+    def compiled(self) -> dict[object, object]:
+        """What `meter.plan` made of the device, by the epoch that it was made for."""
+        return self._compiled
 
     @classmethod
     def from_file(cls, path: str | Path) -> Device:

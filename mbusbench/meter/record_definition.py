@@ -204,7 +204,7 @@ class Record(Definition):
         if self.data_field == REAL32:
             return float(steps)
         if steps.denominator != 1:
-            raise mistake(f"{float(value)} is no multiple of {float(1 / self.per_unit)}, the register's step", ["value"])
+            raise mistake(f"{float(value):g} is no multiple of {float(1 / self.per_unit):g}, the register's step", ["value"])
         return int(steps)
 
     def _date(self, value: Fraction | str) -> bytes | date | datetime | time:
@@ -222,7 +222,7 @@ class Record(Definition):
                 raise ValueError
             moment: date | datetime | time = found[0].fromisoformat(value)
         except ValueError:
-            raise mistake(f"{shown(value if isinstance(value, str) else float(value))} is not {found[1]}", ["value"]) from None
+            raise mistake(f"{shown(value) if isinstance(value, str) else f'{float(value):g}'} is not {found[1]}", ["value"]) from None
         return moment
 
     def _check_blocks(self) -> None:
