@@ -10,7 +10,9 @@ from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
-from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES
+from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
+from mbusbench.protocol.fcb import FcbMode
+from mbusbench.protocol.slave_application import AfterLast
 
 DEFAULT_EPOCH = datetime(2026, 1, 1)
 
@@ -18,10 +20,24 @@ DEFAULT_EPOCH = datetime(2026, 1, 1)
 class Meter:
     """One meter with its own identity, clock and picks. It answers what `protocol.slave_application.SlaveDevice` asks.
 
-    `seed` names the meter's random stream; two meters with the same device, seed and time send the same records.
+    What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed and
+    time send the same records. `response_delay` is the shortest and the longest, in ns.
     """
 
-    __slots__ = ("_clock", "_parts", "_plan", "_seed", "address", "configuration", "device", "status", "wire_address")
+    __slots__ = (
+        "_clock",
+        "_parts",
+        "_plan",
+        "address",
+        "after_last",
+        "configuration",
+        "device",
+        "fcb",
+        "response_delay",
+        "seed",
+        "status",
+        "wire_address",
+    )
 
     def __init__(
         self,
@@ -33,6 +49,9 @@ class Meter:
         medium: int | None = None,
         manufacturer: int | None = None,
         status: int | None = None,
+        fcb: FcbMode | None = None,
+        after_last: AfterLast | None = None,
+        response_delay: tuple[int, int] | None = None,
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
@@ -46,7 +65,10 @@ class Meter:
             + (own.manufacturer if manufacturer is None else manufacturer).to_bytes(2, "little")
             + bytes([own.version if version is None else version, own.medium if medium is None else medium])
         )
-        self._seed = seed
+        self.fcb = fcb or own.fcb
+        self.after_last = after_last or own.after_last
+        self.response_delay = response_delay or own.response_delay
+        self.seed = seed
         self._clock = MeterClock(epoch)
         self._plan = plan_of(device, epoch)
         self._parts: list[list[Part]] = []
@@ -71,7 +93,7 @@ class Meter:
         if value.is_date:
             due = (value.due_date.month, value.due_date.day) if value.due_date is not None else None
             return clock.encoder(record, self._clock, due)
-        return self._plan.moving(record, self._seed)
+        return self._plan.moving(record, self.seed)
 
     def _identification(self, record: Record) -> bytes:
         bcd = self.wire_address[:4]
