@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -226,6 +227,28 @@ def _variable(vib: ValueInformationBlock, raw: bytes) -> Value:
     if first <= _LARGEST_LVAR_NUMBER and vib.datatype != "L":
         return _scaling(vib)(int.from_bytes(body, "little", signed=vib.datatype == "B"))
     return body.hex()
+
+
+def raw_value(dib: DataInformationBlock, vib: ValueInformationBlock, data: bytes) -> Value:
+    """The register as the meter counts it: a whole number, a float, text, a date; digits as text where they are no
+    number.
+    """
+    data_field = dib.data_field
+    if data_field in (0, 8):
+        return None
+    if data_field == LVAR:
+        return _variable(replace(vib, numerator=1, denominator=1, offset=Fraction(0)), data)
+    if data_field == _REAL:
+        number: float = struct.unpack("<f", data)[0]
+        return _real(1, 1, Fraction(0), number)
+    if data_field in _BCD_SIZES:
+        digits = _digits(data)
+        number_or_none = bcd_number(digits)
+        return digits.upper() if number_or_none is None else number_or_none
+    if vib.kind in ("date", "datetime"):
+        found = _date_coding(_BINARY_SIZES[data_field], vib.datatype)
+        return found.checked(struct.unpack("<" + found.format, data)[0])
+    return int.from_bytes(data, "little", signed=vib.datatype == "B")
 
 
 def encode_value(dib: DataInformationBlock, vib: ValueInformationBlock, raw: Value | bytes) -> bytes:

@@ -89,6 +89,11 @@ class ValueInformationBlock:
         return _decode(raw, text, from_master)
 
     @staticmethod
+    def without_code(quantity: str, unit: str | None, exponent: int | None, kind: str) -> ValueInformationBlock:
+        """A block for what is coded elsewhere (the fixed data structure has units, but no VIF): `raw` is empty."""
+        return _Meaning(VifRow(0, 0, quantity, unit, exponent, kind), None).block(b"")
+
+    @staticmethod
     def find(
         quantity: str, unit: str | None = None, scale: int = 0, modifiers: Iterable[str] = ()
     ) -> ValueInformationBlock:

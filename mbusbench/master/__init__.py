@@ -1,0 +1,1 @@
+"""The master: MBusMaster and what its reads return."""
