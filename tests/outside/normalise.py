@@ -12,10 +12,12 @@ from datetime import date, datetime, time
 from fractions import Fraction
 from typing import Any
 
-from mbusbench.codec.frame import LongFrame, decode_frame
+from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.header import LongHeader, manufacturer_letters
 from mbusbench.codec.record import DataRecord
-from mbusbench.codec.telegram import Telegram
+from mbusbench.codec.telegram import Telegram, decode_telegram
+
+__all__ = ["compare_record", "compare_telegram", "decode_telegram", "normal_header", "normal_record"]
 
 MANUFACTURER_DATA = "manufacturer specific data"
 
@@ -144,13 +146,23 @@ def normal_record(record: DataRecord) -> dict[str, Any]:
         "unit": unit_factor(record.unit)[0],
         "value": corpus_value(record),
         "qualifiers": qualifiers(record),
-        "data": record.data.hex(),
+        "data": (record.data[::-1] if record.field.most_significant_first else record.data).hex(),
     }
 
 
 def normal_header(telegram: Telegram) -> dict[str, Any] | None:
-    """The long header in the normal form."""
+    """The header in the normal form; the fixed data structure has no manufacturer, version and signature."""
     header = telegram.header
+    if isinstance(header, FixedHeader):
+        return {
+            "id": header.identification.lower(),
+            "manufacturer": None,
+            "version": None,
+            "medium": header.device_type,
+            "access_no": header.access_number,
+            "status": header.status,
+            "signature": None,
+        }
     if not isinstance(header, LongHeader):
         return None
     return {
@@ -164,13 +176,6 @@ def normal_header(telegram: Telegram) -> dict[str, Any] | None:
     }
 
 
-def decode_telegram(frame: bytes, *, key: bytes | None = None) -> Telegram:
-    """The application datagram of a long frame; DecodeError where the link layer refuses it."""
-    found = decode_frame(frame)
-    assert isinstance(found, LongFrame)
-    return Telegram.decode(found.ci, found.data, key=key)
-
-
 def same_number(record: DataRecord, expected: str, unit: str) -> bool:
     """Whether the record's number is `expected` (in the corpus's `unit`): nearest float at the API, exact register."""
     exact = Fraction(expected) * CORPUS_UNITS.get(unit, ("", Fraction(1)))[1] / unit_factor(record.unit)[1]
@@ -178,6 +183,38 @@ def same_number(record: DataRecord, expected: str, unit: str) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return value == exact if isinstance(value, int) else value == float(exact)
+
+
+#: What a meter's unit is worth in the corpus's, where they are not the same.
+METER_UNITS: dict[str, Fraction] = {
+    "MWh": Fraction(10**6),
+    "kWh": Fraction(1000),
+    "GJ": Fraction(10**9),
+    "kvarh": Fraction(1000),
+    "kVAh": Fraction(1000),
+    "l": Fraction(1, 1000),
+    "t": Fraction(1000),
+    "MW": Fraction(10**6),
+    "GJ/h": Fraction(10**9),
+    "kvar": Fraction(1000),
+    "kVA": Fraction(1000),
+    "min": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+}
+
+
+def same_register(record: DataRecord, expected: str, unit: str) -> bool:
+    """Whether what the meter sent, times its power of ten, is exactly `expected`; real32 is left to `same_number`."""
+    register, exponent, meter_unit = record.raw_value, record.exponent, record.vib.meter_unit
+    if record.dib.data_field == 5 or not isinstance(register, int):
+        return True
+    if record.vib.offset:
+        return True  # the additive constants are not in the register
+    exact = Fraction(register) * Fraction(10) ** (exponent or 0)
+    if meter_unit != record.vib.plain_text:
+        exact *= METER_UNITS.get(meter_unit or "", Fraction(1))
+    return exact == Fraction(expected)
 
 
 DATE_UNITS = ("date", "datetime", "time")
@@ -197,6 +234,8 @@ def compare_record(record: DataRecord, expected: Mapping[str, Any]) -> Iterator[
     if isinstance(record.value, int | float) and value is not None:
         if not same_number(record, value, unit):
             yield "value", value, ours["value"]
+        if not same_register(record, value, unit):
+            yield "register", value, f"{record.raw_value} * 10^{record.exponent} {record.vib.meter_unit}"
     elif ours["value"] != value:
         yield "value", value, ours["value"]
     if "data" in expected and not ours["data"].endswith(expected["data"]):
