@@ -45,9 +45,9 @@ class Coding(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def coding(dib: DataInformationBlock, vib: ValueInformationBlock) -> Coding:
-    """How a record with these blocks is read."""
-    found = _coding(dib.data_field, vib)
+def coding(data_field: int, vib: ValueInformationBlock) -> Coding:
+    """How a record with this data field and VIB is read."""
+    found = _coding(data_field, vib)
     if vib.record_error is not None:
         return Coding(found.format, _nothing, _nothing)
     return found
@@ -226,7 +226,7 @@ def _variable(vib: ValueInformationBlock, raw: bytes) -> Value:
         return _scaling(vib)(number if first <= 0xCF else -number)
     if first <= _LARGEST_LVAR_NUMBER and vib.datatype != "L":
         return _scaling(vib)(int.from_bytes(body, "little", signed=vib.datatype == "B"))
-    return body.hex()
+    return body[::-1].hex()  # a number too long to be one: most significant digit first
 
 
 def raw_value(dib: DataInformationBlock, vib: ValueInformationBlock, data: bytes) -> Value:

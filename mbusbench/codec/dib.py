@@ -40,11 +40,11 @@ class DataInformationBlock:
     """`raw` is the truth; the rest is read from it. storage_number has up to 41 bits, tariff 20, subunit 10."""
 
     raw: bytes
-    function: Function = field(compare=False)
-    data_field: int = field(compare=False)
-    storage_number: int = field(compare=False)
-    tariff: int = field(compare=False)
-    subunit: int = field(compare=False)
+    function: Function = field(hash=False)
+    data_field: int = field(hash=False)
+    storage_number: int = field(hash=False)
+    tariff: int = field(hash=False)
+    subunit: int = field(hash=False)
 
     @property
     def data_length(self) -> int | None:

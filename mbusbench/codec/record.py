@@ -5,8 +5,10 @@ A record keeps the telegram's bytes and where it stands in them; everything else
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mbusbench.codec.data_field import Coding, Value, coding, encode_value, lvar_length, raw_value
 from mbusbench.codec.dib import DataInformationBlock, Function
@@ -14,6 +16,12 @@ from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import DecodeError
 
 _VARIABLE = -1
+_INVALID_TIME_BYTES = {4: 0, 6: 1}
+
+
+@cache
+def _unpacker(code: str) -> Callable[[bytes, int], tuple[Any, ...]] | None:
+    return Struct("<" + code).unpack_from if code else None
 
 
 class RecordHeader:
@@ -25,13 +33,13 @@ class RecordHeader:
         self.raw = dib.raw + vib.raw
         self.dib = dib
         self.vib = vib
-        self.coding: Coding = coding(dib, vib)
+        self.coding: Coding = coding(dib.data_field, vib)
         length = dib.data_length
         self.data_length = _VARIABLE if length is None else length
-        self.unpack = Struct("<" + self.coding.format).unpack_from if self.coding.format else None
-        # Where the IV bit (time invalid) of types F and I stands.
-        dated = vib.kind in ("date", "datetime")
-        self.invalid_time_byte = {4: 0, 6: 1}.get(dib.data_field, -1) if dated and dib.data_field in (4, 6) else -1
+        self.unpack = _unpacker(self.coding.format)
+        self.invalid_time_byte = -1  # where the IV bit (time invalid) of types F and I stands
+        if dib.data_field in _INVALID_TIME_BYTES and vib.kind in ("date", "datetime"):
+            self.invalid_time_byte = _INVALID_TIME_BYTES[dib.data_field]
 
     def data_end(self, data: bytes, position: int) -> int:
         """Where the record's data that starts at `position` ends; DecodeError where nothing says so."""
@@ -53,7 +61,7 @@ class RecordHeader:
         read = self.coding.checked
         if self.unpack is None:
             return read(data)
-        return read(self.unpack(data)[0])
+        return read(self.unpack(data, 0)[0])
 
 
 class RecordField(NamedTuple):

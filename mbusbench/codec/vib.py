@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 
 from mbusbench.codec.tables.units import UNITS
 from mbusbench.codec.tables.vif import EXTENSION_FB, EXTENSION_FD, EXTENSION_FD_FD, PRIMARY, VifRow
@@ -21,6 +22,7 @@ MAXIMUM_EXTENSIONS = 10
 _RESERVED = VifRow(0, 0, "reserved", None, None, "reserved")
 _RESERVED_VIFE = VifeRow(0, 0, "reserved", "reserved")
 _NO_ERROR = 0x00
+_ZERO = Fraction(0)
 
 
 def _spread(rows: Iterable[VifRow]) -> tuple[VifRow, ...]:
@@ -52,26 +54,26 @@ class ValueInformationBlock:
     """`raw` is the truth; the rest is read from it.
 
     `unit` is the API's unit, None where there is none; `meter_unit` and `exponent` say what the meter uses. `kind` is
-    one of numeric, duration, date, datetime, identification, flags, text, dimensionless, container, special, reserved.
-    `record_error` is the slave's own error for the record; `action` what a master asks for; `manufacturer` the VIFEs
-    behind FF.
+    one of numeric, duration, date, datetime, identification, version, flags, text, dimensionless, container, special,
+    reserved. `record_error` is the slave's own error for the record; `action` what a master asks for; `manufacturer`
+    the VIFEs behind FF.
     """
 
     raw: bytes
-    quantity: str = field(compare=False)
-    kind: str = field(compare=False)
-    unit: str | None = field(compare=False)
-    meter_unit: str | None = field(compare=False)
-    exponent: int | None = field(compare=False)
-    datatype: str = field(compare=False)
-    numerator: int = field(compare=False, default=1)
-    denominator: int = field(compare=False, default=1)
-    offset: Fraction = field(compare=False, default=Fraction(0))
-    modifiers: tuple[str, ...] = field(compare=False, default=())
-    record_error: str | None = field(compare=False, default=None)
-    action: str | None = field(compare=False, default=None)
-    plain_text: str | None = field(compare=False, default=None)
-    manufacturer: bytes = field(compare=False, default=b"")
+    quantity: str = field(hash=False)
+    kind: str = field(hash=False)
+    unit: str | None = field(hash=False)
+    meter_unit: str | None = field(hash=False)
+    exponent: int | None = field(hash=False)
+    datatype: str = field(hash=False)
+    numerator: int = field(hash=False, default=1)
+    denominator: int = field(hash=False, default=1)
+    offset: Fraction = field(hash=False, default=_ZERO)
+    modifiers: tuple[str, ...] = field(hash=False, default=())
+    record_error: str | None = field(hash=False, default=None)
+    action: str | None = field(hash=False, default=None)
+    plain_text: str | None = field(hash=False, default=None)
+    manufacturer: bytes = field(hash=False, default=b"")
 
     def encode(self) -> bytes:
         return self.raw
@@ -137,8 +139,10 @@ def _delimit(data: bytes, offset: int, text_last: bool) -> tuple[bytes, tuple[in
         vif = data[offset]
     except IndexError:
         raise DecodeError("premature end of record: VIF missing", offset=len(data)) from None
+    if vif < 0x80 and vif != 0x7C:
+        return bytes(data[offset : offset + 1]), (0, 0)
     if vif & 0x7F != 0x7C:
-        end = _chain_end(data, offset + 1, offset) if vif & 0x80 else offset + 1
+        end = _chain_end(data, offset + 1, offset)
         return bytes(data[offset:end]), (0, 0)
     position = offset + 1
     if vif & 0x80 and text_last:
@@ -201,9 +205,17 @@ class _Meaning:
             self.unit = plain_text
 
     def _rescale(self, unit: str | None, exponent: int = 0, binary_exponent: int = 0) -> None:
-        self.unit, factor, shift = _api_unit(self.row.quantity, unit)
-        self.scale = factor * Fraction(10) ** exponent * Fraction(2) ** binary_exponent
-        self.offset = shift
+        self.unit, self.numerator, self.denominator, self.shift = _api_unit(self.row.quantity, unit)
+        self.added = _ZERO
+        self._multiply(exponent)
+        if binary_exponent:
+            self.denominator <<= -binary_exponent
+
+    def _multiply(self, exponent: int) -> None:
+        if exponent > 0:
+            self.numerator *= 10**exponent
+        elif exponent < 0:
+            self.denominator *= 10**-exponent
 
     def apply(self, vifes: bytes, table: tuple[VifeRow, ...]) -> None:
         if self.row.quantity == "manufacturer_specific":
@@ -242,12 +254,15 @@ class _Meaning:
         if row.datatype is not None:
             self.datatype = row.datatype
         if group == "scale":
-            self.scale *= Fraction(10) ** row.exponent
-            self.offset *= Fraction(10) ** row.exponent
+            self._multiply(row.exponent)
+            self.added *= Fraction(10) ** row.exponent
             self.exponent = None if self.exponent is None else self.exponent + row.exponent
             return
         if group == "offset":
-            self.offset += self._unit_factor() * Fraction(10) ** row.exponent
+            _, numerator, denominator, _ = _api_unit(
+                self.row.quantity, self.meter_unit if not self.plain_text else None
+            )
+            self.added += Fraction(numerator, denominator) * Fraction(10) ** row.exponent
             return
         self.modifiers.append(row.name)
         if group in ("divide", "multiply_unit"):
@@ -268,11 +283,9 @@ class _Meaning:
             self.meter_unit, self.exponent = None, None
             self._rescale(None)
 
-    def _unit_factor(self) -> Fraction:
-        return _api_unit(self.row.quantity, self.meter_unit if self.plain_text is None else None)[1]
-
     def block(self, raw: bytes) -> ValueInformationBlock:
         unit = (self.unit or "") + self.unit_suffix if self.unit_suffix else self.unit
+        divisor = gcd(self.numerator, self.denominator)
         return ValueInformationBlock(
             raw,
             self.row.quantity,
@@ -281,9 +294,9 @@ class _Meaning:
             self.meter_unit,
             self.exponent,
             self.datatype,
-            self.scale.numerator,
-            self.scale.denominator,
-            self.offset,
+            self.numerator // divisor,
+            self.denominator // divisor,
+            self.added + self.shift if self.added or self.shift else _ZERO,
             tuple(self.modifiers),
             self.record_error,
             self.action,
@@ -292,15 +305,16 @@ class _Meaning:
         )
 
 
-def _api_unit(quantity: str, unit: str | None) -> tuple[str | None, Fraction, Fraction]:
-    """(unit at the API, what one `unit` is worth in it, what its zero is in it)."""
+def _api_unit(quantity: str, unit: str | None) -> tuple[str | None, int, int, Fraction]:
+    """(unit at the API, numerator and denominator of what one `unit` is worth in it, what its zero is in it)."""
     if unit is None:
-        return None, Fraction(1), Fraction(0)
+        return None, 1, 1, _ZERO
     row = _UNITS[unit]
-    factor = Fraction(row.numerator, row.denominator)
-    if row.shift and quantity == "temperature_difference":
-        return "K", factor, Fraction(0)
-    return row.api_unit, factor, row.shift * factor
+    if not row.shift:
+        return row.api_unit, row.numerator, row.denominator, _ZERO
+    if quantity == "temperature_difference":
+        return "K", row.numerator, row.denominator, _ZERO
+    return row.api_unit, row.numerator, row.denominator, Fraction(row.shift * row.numerator, row.denominator)
 
 
 _TABLES = ((b"", _PRIMARY), (b"\xfb", _FB), (b"\xfd", _FD), (b"\xfd\xfd", _FD_FD))
@@ -332,8 +346,8 @@ def _find(quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...
 
 
 def _worth(quantity: str, unit: str | None, exponent: int) -> tuple[str | None, Fraction]:
-    api_unit, factor, _ = _api_unit(quantity, unit)
-    return api_unit, factor * Fraction(10) ** exponent
+    api_unit, numerator, denominator, _ = _api_unit(quantity, unit)
+    return api_unit, Fraction(numerator, denominator) * Fraction(10) ** exponent
 
 
 def _vife_code(name: str) -> bytes:
