@@ -42,7 +42,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def interleaved(
-    ours: Callable[[], object], peer: Callable[[], object], *, rounds: int, before_ours: Callable[[], object] | None = None
+    ours: Callable[[], object],
+    peer: Callable[[], object],
+    *,
+    rounds: int,
+    before_ours: Callable[[], object] | None = None,
 ) -> tuple[float, float, float]:
     """(median seconds of ours, of the peer, median of peer / ours of each round). The order changes from round to round.
 

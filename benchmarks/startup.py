@@ -26,4 +26,6 @@ def version() -> Result:
         rounds=ROUNDS,
     )
     bound = max(FACTOR, LIMIT / theirs)
-    return Result("mbusbench --version", "start", mine, theirs, 1 / ratio, round(bound, 2), False, "against `python -c pass`")
+    return Result(
+        "mbusbench --version", "start", mine, theirs, 1 / ratio, round(bound, 2), False, "against `python -c pass`"
+    )

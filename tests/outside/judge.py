@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -29,8 +30,8 @@ def _same_value(record: DataRecord, reading: Reading, unit: str) -> bool:
     ours = corpus_value(record)
     theirs = number(reading.value)
     if ours is None:
-        return reading.value in ("", "None", "nan", "NaN")
-    mine = None if isinstance(record.value, str) and record.vib.kind != "identification" else number(ours)
+        return reading.value.lower().lstrip("-") in ("", "none", "nan")
+    mine = None if isinstance(record.value, str) and not ours.isdigit() else number(ours)
     if mine is None or theirs is None:
         return _text(ours) == _text(reading.value)
     if reading.unit in _SECONDS and unit == "s":
@@ -42,10 +43,12 @@ def _same_value(record: DataRecord, reading: Reading, unit: str) -> bool:
     return abs(mine - theirs) <= max(TOLERANCE, abs(mine) * TOLERANCE)
 
 
+_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::00)?Z?")
+
+
 def _text(text: str) -> str:
     """Dates and texts without what decoders do differently: the T, seconds of zero, the case of hex, blanks."""
-    text = text.removesuffix("Z")
-    return text.replace("T", " ").replace(" 00:00:00", "").removesuffix(":00").strip().lower().replace(" ", "")
+    return _DATE_TIME.sub(r"\1 \2", text).removesuffix(" 00:00").strip().lower().replace(" ", "")
 
 
 def compare(records: Sequence[DataRecord], readings: Sequence[Reading]) -> Iterator[str]:

@@ -37,7 +37,14 @@ class PeerError(Exception):
     """The peer does not take the telegram."""
 
 
-_FUNCTIONS = {"inst": "instantaneous", "maxi": "maximum", "mini": "minimum", "valu": "error", "erro": "error"}
+_FUNCTIONS = {
+    "inst": "instantaneous",
+    "maxi": "maximum",
+    "mini": "minimum",
+    "valu": "error",
+    "erro": "error",
+    "actu": "instantaneous",
+}
 
 
 def _function(text: str) -> str:
@@ -92,6 +99,10 @@ _PARSER_UNITS = {
     "d": "d",
     "min": "min",
     "mo": "month",
+    "W (reactive)h": "varh",
+    "W (reactive)": "var",
+    "W (apparent)": "VA",
+    "m³incrementInputPulseOnChannel0⁻¹": "m^3",
 }
 
 
@@ -131,7 +142,7 @@ def _libmbus() -> ctypes.CDLL:
     return library
 
 
-_LIBMBUS_UNITS = {"°C": "degC", "Units for H.C.A.": "H.C.A.", "-": ""}
+_LIBMBUS_UNITS = {"°C": "degC", "Reserved": "", "Units for H.C.A.": "H.C.A.", "-": ""}
 
 
 def libmbus(frame: bytes) -> list[Reading]:
