@@ -1,4 +1,4 @@
-"""Decoding: typed records and the pydantic result, against pymbusparser (Rust) and pyMeterBus, on the same telegrams."""
+"""Decoding to typed records and to the pydantic result, against pymbusparser (Rust) and pyMeterBus, on the same frames."""
 
 from __future__ import annotations
 
@@ -34,13 +34,19 @@ def clear_caches() -> None:
             clear = getattr(value, "cache_clear", None)
             if callable(clear):
                 clear()
-    layout: Any = sys.modules["mbusbench.codec.layout"]
-    layout.clear_caches()
+    layout.forget()
+    results.forget()
 
 
 def _pymbusparser() -> Parse:
     parse = importlib.import_module("pymbusparser").parse
-    return lambda frame: parse(frame)
+
+    def complete(frame: bytes) -> object:
+        found = parse(frame)
+        assert found["decode_state"] == "complete", found["decode_state"]
+        return found
+
+    return complete
 
 
 def _pymeterbus() -> Parse:
