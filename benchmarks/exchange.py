@@ -6,15 +6,8 @@ bare server answers each with what the bus answers: streams, `readexactly`, noth
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-
-from benchmarks.measure import Result
-from mbusbench import MBusMaster, VirtualBus
 
 READS = 200
 ROUNDS = 15

@@ -48,9 +48,9 @@ def interleaved(
     rounds: int,
     before_ours: Callable[[], object] | None = None,
 ) -> tuple[float, float, float]:
-    """(median seconds of ours, of the peer, median of peer / ours of each round). The order changes from round to round.
+    """(median seconds of ours, of the peer, median of peer / ours of each round).
 
-    `before_ours` runs untimed before each run of ours.
+    The order changes from round to round. `before_ours` runs untimed before each run of ours.
     """
     pairs: list[tuple[float, float]] = []
     gc.collect()

@@ -1,7 +1,7 @@
 """A long run of random and damaged telegrams: `python -m tests.fuzz.campaign --inputs 1000000 --seed 1`.
 
-No input may make `decode` or the FrameReader raise anything but DecodeError, lose a byte, or take longer than the limit.
-Ends with a summary; exit code 1 where an input failed.
+No input may make `decode` or the FrameReader raise anything but DecodeError, lose a byte, or take longer than the
+limit. Ends with a summary; exit code 1 where an input failed.
 """
 
 from __future__ import annotations

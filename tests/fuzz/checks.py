@@ -1,4 +1,4 @@
-"""What must hold for any input whatever. Each check returns the kind of outcome or raises `Violation`."""
+"""What must hold for any input whatever. Each check returns the kind of outcome or raises `ViolationError`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mbusbench.errors import DecodeError
 LONG_HEADER_SIZE = 12
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """An input for which something does not hold."""
 
 
@@ -26,7 +26,7 @@ def check_decode(data: bytes | str) -> str:
         result = decode(data)
     except DecodeError as error:
         if error.layer not in ("link", "application", "security"):
-            raise Violation(f"layer {error.layer!r}") from error
+            raise ViolationError(f"layer {error.layer!r}") from error
         return f"refused, {error.layer} layer"
     if result.application_error is not None or result.alarm is not None:
         return "application error or alarm"
@@ -42,7 +42,7 @@ def check_round_trip(data: bytes) -> None:
     except DecodeError:
         return
     if frame.encode() != data:
-        raise Violation("the frame comes back changed")
+        raise ViolationError("the frame comes back changed")
     if not isinstance(frame, LongFrame):
         return
     try:
@@ -50,10 +50,10 @@ def check_round_trip(data: bytes) -> None:
     except DecodeError:
         return
     if telegram.encode() != frame.data:
-        raise Violation("the telegram comes back changed")
+        raise ViolationError("the telegram comes back changed")
     for record in telegram.records:
         if record.dib.raw and record.encode() != record.raw:
-            raise Violation(f"record {record.raw.hex()} comes back as {record.encode().hex()}")
+            raise ViolationError(f"record {record.raw.hex()} comes back as {record.encode().hex()}")
 
 
 def check_stream(data: bytes, source: random.Random) -> None:
@@ -68,7 +68,7 @@ def check_stream(data: bytes, source: random.Random) -> None:
     found += reader.idle()
     seen = b"".join(item.raw if isinstance(item, Reject) else item.encode() for item in found)
     if seen + reader.pending != data:
-        raise Violation(f"the reader gives {seen.hex()} and keeps {reader.pending.hex()}")
+        raise ViolationError(f"the reader gives {seen.hex()} and keeps {reader.pending.hex()}")
 
 
 def _shown(records: list[DataRecord]) -> list[tuple[str, str, bytes]]:
@@ -82,13 +82,13 @@ def check_warm_as_cold(data: bytes) -> None:
     structure, records = layout.read(data, LONG_HEADER_SIZE, data[4:8])
     walked, cold = layout.parse(data, LONG_HEADER_SIZE)
     if _shown(records) != _shown(cold):
-        raise Violation(f"warm {_shown(records)}, cold {_shown(cold)}")
+        raise ViolationError(f"warm {_shown(records)}, cold {_shown(cold)}")
     if (structure.more_records_follow, structure.manufacturer_start, structure.diagnostics) != (
         walked.more_records_follow,
         walked.manufacturer_start,
         walked.diagnostics,
     ):
-        raise Violation("warm and cold differ in the tail")
+        raise ViolationError("warm and cold differ in the tail")
 
 
 def check_other_values(data: bytes, source: random.Random, odd: Sequence[bytes]) -> bool:

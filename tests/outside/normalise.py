@@ -1,8 +1,8 @@
 """Our decoding in the normal form in which the corpus states what a telegram means, and the comparison of both.
 
-The normal form has one unit for each quantity (Wh, J, m^3, W, degC, s, ...), decimal strings without exponent, dates with
-`*` for what recurs, the quantity's name and the qualifiers. Numbers are compared twice: the value at the API must be the
-nearest float (or the int) of the exact one, and the register with its power of ten must be exactly it.
+The normal form has one unit for each quantity (Wh, J, m^3, W, degC, s, ...), decimal strings without exponent, dates
+with `*` for what recurs, the quantity's name and the qualifiers. Numbers are compared twice: the value at the API must
+be the nearest float (or the int) of the exact one, and the register with its power of ten must be exactly it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Single data records with the meaning that EN 13757-3 gives them, in the normal form of `normalise`.
 
-Each row is one rule: every data field and number coding, the date types, the VIF tables, the VIFE groups. The values are
-worked out from the rules by hand; None is "no value".
+Each row is one rule: every data field and number coding, the date types, the VIF tables, the VIFE groups. The values
+are worked out from the rules by hand; None is "no value".
 """
 
 from __future__ import annotations
