@@ -2,7 +2,7 @@
 
 Reads a stream in whatever pieces it arrives. Behind a faulty frame it looks for the next start byte whose frame is
 valid: gateways lose the idle time that the standard resynchronises by. Where idle time is known, the owner calls
-`idle()`; this module has no clock. What is doubtful (an acknowledgement in the middle of junk) is the owner's to decide.
+`idle()`; this module has no clock. Doubtful finds (an acknowledgement in the middle of junk) are its to judge.
 """
 
 from __future__ import annotations

@@ -67,10 +67,19 @@ class LongHeader:
         """The first 12 bytes of `data`; more may follow. MBusDecodeError where there are fewer."""
         if len(data) < LONG_HEADER_SIZE:
             raise MBusDecodeError(f"header too short: {len(data)} of {LONG_HEADER_SIZE} bytes", offset=len(data))
-        if most_significant_first:
-            fields = _AFTER_IDENTIFICATION_REVERSED.unpack_from(data, 4)
-            return LongHeader(data[:4].hex().upper(), *fields, True)
-        return LongHeader(data[3::-1].hex().upper(), *_AFTER_IDENTIFICATION.unpack_from(data, 4))
+        layout = _AFTER_IDENTIFICATION_REVERSED if most_significant_first else _AFTER_IDENTIFICATION
+        identification = (data[:4] if most_significant_first else data[3::-1]).hex().upper()
+        manufacturer, version, device_type, access_number, status, configuration = layout.unpack_from(data, 4)
+        return LongHeader(
+            identification,
+            manufacturer,
+            version,
+            device_type,
+            access_number,
+            status,
+            configuration,
+            most_significant_first,
+        )
 
     def encode(self) -> bytes:
         """The 12 bytes."""
