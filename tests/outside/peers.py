@@ -115,6 +115,8 @@ def pymbusparser(frame: bytes) -> list[Reading]:
         raise PeerError(str(error)) from error
     found = []
     for row in rows:
+        if row["function"] == "More records follow":
+            continue
         value: dict[str, Any] = row.get("value") or {}
         if value.get("kind") in ("manufacturer_specific", "none", None):
             if row["data_hex"] or "manufacturer" in str(row.get("data_coding")).lower():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mbusbench.codec.frame import decode_frame
 from mbusbench.codec.frame_reader import FrameReader, Reject
@@ -20,9 +18,8 @@ from tests.outside.corpus import (
     read_lines,
     recorded_telegrams,
 )
+from tests.outside.differences import DIFFERENCES
 from tests.outside.normalise import compare_telegram, decode_telegram
-
-DIFFERENCES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("differences.yaml").read_text("utf-8"))
 
 VALID = [telegram for telegram in corpus_telegrams() if telegram["valid"]]
 BROKEN = [telegram for telegram in corpus_telegrams() if not telegram["valid"]]
