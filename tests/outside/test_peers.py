@@ -9,7 +9,7 @@ import pytest
 
 from mbusbench.errors import DecodeError
 from tests.outside import judge
-from tests.outside.corpus import corpus_telegrams, recorded_telegrams
+from tests.outside.corpus import corpus_telegrams, needs_corpus, recorded_telegrams
 from tests.outside.differences import DIFFERENCES
 from tests.outside.normalise import decode_telegram
 from tests.outside.peers import PEERS, PeerError, Reading, missing
@@ -77,3 +77,10 @@ def test_peers_refuse_what_is_no_frame(peer: str) -> None:
         decode_telegram(b"\x68\x03\x03\x68\x08\x01\x72\x00\x16")
     with pytest.raises(PeerError):
         PEERS[peer](b"\x68\x03\x03\x68\x08\x01\x72\x00\x16")
+
+
+@needs_corpus
+def test_every_rule_explains_a_difference_that_is_there(peer: str) -> None:
+    found = _differences(peer)
+    patterns = [entry["pattern"] for entry in DIFFERENCES["peers"][peer]]
+    assert [pattern for pattern in patterns if not any(re.search(pattern, text) for text in found)] == []
