@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mbusbench.codec import layout, security
+from mbusbench.codec import ci_field, layout, security
 from mbusbench.codec.date_time import decode_f
 from mbusbench.codec.diagnostic import DATAGRAM_OFFSET, Diagnostic
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
@@ -72,8 +72,8 @@ class Telegram:
         elif ci in _ALARM:
             body = telegram._behind_header(_ALARM[ci])
             telegram.alarm = body[0] if body else 0
-        else:
-            telegram._complain("application", 0, f"CI {ci:02X} carries no records that can be read")
+        elif ci_field.row(ci).direction != ci_field.TO_SLAVE:
+            telegram._complain("application", 0, f"CI {ci:02X} ({ci_field.describe(ci)}): no records can be read")
         return telegram
 
     @property

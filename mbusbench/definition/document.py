@@ -79,10 +79,14 @@ class _Node:
 
 
 class Document:
-    """The data of one file: `data` is made of dict, list, str, int, float, bool and None."""
+    """The data of one file: `data` is made of dict, list, str, int, float, bool and None.
 
-    def __init__(self, name: str, root: _Node) -> None:
+    `mistakes` did not keep the rest from being read; who validates the data reports them too.
+    """
+
+    def __init__(self, name: str, root: _Node, mistakes: Iterable[Mistake] = ()) -> None:
         self.name = name
+        self.mistakes = tuple(mistakes)
         self.data: Any = root.data
         self._root = root
 
@@ -239,13 +243,11 @@ def parse_document(text: str, name: str) -> Document:
     except yaml.YAMLError as error:
         text = str(error).splitlines()[0]
         raise definition_error([Mistake(name, 0, 0, "", f"no valid YAML: {text}")]) from None
-    if builder.mistakes:
-        raise definition_error(builder.mistakes)
-    return Document(name, root)
+    return Document(name, root, builder.mistakes)
 
 
 def read_document(path: str | Path) -> Document:
-    """The document in the file `path`; its name in messages is `path` as given. DefinitionError also where it can't be read."""
+    """The document in the file `path`, which messages name as given. DefinitionError also where it cannot be read."""
     name = str(path)
     try:
         with open(path, "rb") as file:

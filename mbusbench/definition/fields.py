@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
@@ -55,13 +54,19 @@ def one_of(kind: type[_E]) -> Any:
     return PlainValidator(convert)
 
 
+def duration(text: str) -> int | None:
+    """`1.5s` as nanoseconds, or None where it is no duration."""
+    match = _DURATION.fullmatch(text.strip())
+    return round(Fraction(match[1]) * NANOSECONDS[match[2]]) if match else None
+
+
 def _duration(value: object) -> int:
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    nanoseconds = duration(value) if isinstance(value, str) else None
+    if nanoseconds is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise mistake(f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d")
         raise mistake(f"{shown(value)} is not a duration such as 600ms, 1.5s, 20min, 12h or 1d")
-    return round(Fraction(match[1]) * NANOSECONDS[match[2]])
+    return nanoseconds
 
 
 def _hex_bytes(value: object) -> bytes:
@@ -133,5 +138,3 @@ def _format(value: object) -> int:
 
 
 Format = Annotated[int, BeforeValidator(_format)]
-
-Check = Callable[[object], object]

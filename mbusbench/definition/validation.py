@@ -30,9 +30,12 @@ class Definition(BaseModel):
     def from_document(cls, document: Document, context: Mapping[str, Any] | None = None) -> Self:
         """The document as this model. DefinitionError with a line for each mistake."""
         try:
-            return cls.model_validate(document.data, context=dict(context or {}))
+            model = cls.model_validate(document.data, context=dict(context or {}))
         except ValidationError as error:
-            raise definition_error(_mistakes_of(error, document, cls)) from None
+            raise definition_error([*document.mistakes, *_mistakes_of(error, document, cls)]) from None
+        if document.mistakes:
+            raise definition_error(document.mistakes)
+        return model
 
 
 def mistake(text: str, at: Iterable[str | int] = ()) -> PydanticCustomError:
@@ -70,7 +73,7 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:56]}...{text[0] if text[0] in '\"' else ''}"
+    return text if len(text) <= 60 else f"{text[:56]}..."
 
 
 _WANTED = {
@@ -141,7 +144,7 @@ def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
         if following or not str(part).startswith("<"):
             candidates = following
     models = [c for c in _alternatives(candidates) if isinstance(c, type) and issubclass(c, BaseModel)]
-    return {name for each in models for name in each.model_fields}
+    return {field.alias or name for each in models for name, field in each.model_fields.items()}
 
 
 def _alternatives(annotations: Iterable[Any]) -> list[Any]:

@@ -93,7 +93,7 @@ class MBusSlaveRecord(BaseModel):
 
 
 class MBusSlaveInfo(BaseModel):
-    """Who answered. `device_type` is a code, `medium` its name; `secondary_address` has the 16 digits to select it by."""
+    """Who answered. `device_type` is a code, `medium` its name; `secondary_address` has 16 digits to select it by."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -24,8 +24,18 @@ from mbusbench.errors import (
 )
 from mbusbench.master import MBusMaster
 from mbusbench.master.results import MBusSlaveInfo
-
-from .scripted_bus import E5, Answers, Meter, ScriptedBus, ScriptedStream, bus_of, litres, long, short, telegram
+from tests.master.scripted_bus import (
+    E5,
+    Answers,
+    Meter,
+    ScriptedBus,
+    ScriptedStream,
+    bus_of,
+    litres,
+    long,
+    short,
+    telegram,
+)
 
 pytestmark = pytest.mark.virtual_time
 
