@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from mbusbench.codec.tables.ci import CI_ROWS, CIRow
+from mbusbench.codec.tables.ci import CI_ROWS, TO_SLAVE, CIRow
+
+__all__ = ["TO_SLAVE", "CIRow", "HeaderKind", "describe", "header_kind", "row"]
 
 HeaderKind = Literal["none", "short", "long", "fixed"]
 

@@ -28,6 +28,19 @@ def checksum(data: bytes | bytearray | memoryview) -> int:
     return (adler32(data) - 1) & 0xFF
 
 
+def is_long_frame(data: bytes) -> bool:
+    """Whether `data` is exactly one valid long or control frame: all checks in one pass."""
+    length = len(data)
+    return (
+        length >= LENGTH_MINIMUM + LONG_OVERHEAD
+        and data[0] == START_LONG
+        and data[1] == data[2] == length - LONG_OVERHEAD
+        and data[3] == START_LONG
+        and data[-1] == STOP
+        and data[-2] == checksum(data[4:-2])
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SingleCharacter:
     """A frame of one character: E5 (positive acknowledgement) or A2 (negative, EN 13757-2:2018)."""

@@ -22,6 +22,7 @@ from mbusbench.codec.frame import (
     LongFrame,
     ShortFrame,
     checksum,
+    is_long_frame,
 )
 
 
@@ -123,17 +124,9 @@ class FrameReader:
 
 def _whole_frame(data: bytes) -> Frame | None:
     """The frame that `data` is exactly, in one pass; None for anything else."""
-    length = len(data)
-    if length == 1:
+    if len(data) == 1:
         return SINGLE_CHARACTERS.get(data[0])
-    if (
-        length > LENGTH_MINIMUM + LONG_OVERHEAD - 1
-        and data[0] == START_LONG
-        and data[1] == data[2] == length - LONG_OVERHEAD
-        and data[3] == START_LONG
-        and data[-1] == STOP
-        and data[-2] == checksum(data[4:-2])
-    ):
+    if is_long_frame(data):
         return LongFrame(data[4], data[5], data[6], bytes(data[7:-2]))
     return None
 
