@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
@@ -64,7 +65,9 @@ def _duration(value: object) -> int:
     nanoseconds = duration(value) if isinstance(value, str) else None
     if nanoseconds is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            raise mistake(f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d")
+            raise mistake(
+                f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d"
+            )
         raise mistake(f"{shown(value)} is not a duration such as 600ms, 1.5s, 20min, 12h or 1d")
     return nanoseconds
 
@@ -82,7 +85,7 @@ def exact(value: object) -> Fraction:
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")) or abs(value) > 1e30:
+        if not isfinite(value) or abs(value) > 1e30:
             raise mistake(f"{value} is not a usable number")
         return Fraction(repr(value))
     if isinstance(value, Fraction):

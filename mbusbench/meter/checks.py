@@ -1,7 +1,7 @@
 """A device file's checks: does the meter send what a real one sent?
 
-A recorded telegram is taken apart by the device's own records, its data put into them, and the whole built again: the result
-has to be the same bytes. A check with a time compares what the meter sends then.
+A recorded telegram is taken apart by the device's own records, its data put into them, and the whole built again: the
+result has to be the same bytes. A check with a time compares what the meter sends then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _HEADER = 12
 
 def failures(device: Device) -> list[str]:
     """What is wrong, one line each; empty where every check holds."""
-    return [f"checks[{index}]: {text}" for index, check in enumerate(device.checks) for text in _failures(device, check)]
+    return [
+        f"checks[{index}]: {text}" for index, check in enumerate(device.checks) for text in _failures(device, check)
+    ]
 
 
 def telegram_at(device: Device, number: int, now: int) -> bytes:

@@ -15,8 +15,8 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, PrivateAttr, model_validator
 
-from mbusbench.codec.address import manufacturer_code
 from mbusbench.codec import device_type
+from mbusbench.codec.address import manufacturer_code
 from mbusbench.definition.document import Path_, read_document
 from mbusbench.definition.fields import (
     Byte,
@@ -41,7 +41,7 @@ MAX_TELEGRAMS = 64
 
 
 class Confidence(Enum):
-    """How sure a device file is: A telegram and manufacturer agree, B telegram only, C manual only, D thin or inferred."""
+    """How sure a device file is: A telegram and manufacturer agree, B telegram only, C manual only, D inferred."""
 
     A = "A"
     B = "B"
@@ -149,8 +149,8 @@ CheckedValue = Annotated[Fraction | str | None, PlainValidator(_checked_value)]
 class Check(Definition):
     """A recorded telegram and the values it means, in the API's units.
 
-    Without `at` the telegram was recorded: the device must have its records in its order, and with its values send it byte
-    for byte. With `at` it is what the device sends then, as it is.
+    Without `at` the telegram was recorded: the device must have its records in its order, and with its values send it
+    byte for byte. With `at` it is what the device sends then, as it is.
     """
 
     telegram: HexBytes

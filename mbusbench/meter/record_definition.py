@@ -1,7 +1,7 @@
-"""One record of a device file: by names, in raw notation, or as ready bytes; checked against what its register can hold.
+"""One record of a device file: by names, in raw notation, or as ready bytes; checked against its register.
 
-A value is in the record's `unit`; the register counts in steps of 10^`scale` of it. In raw notation (dib and vib) the value is
-the register itself.
+A value is in the record's `unit`; the register counts in steps of 10^`scale` of it. In raw notation (dib and vib) the
+value is the register itself.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ Value = Annotated[
 
 
 class Record(Definition):
-    """One record. `name` is what others follow; without it the quantity's name is, where only one record can be meant."""
+    """One record. `name` is what others follow; without it the quantity's is, where only one can be meant."""
 
     name: str | None = None
     raw: HexBytes | None = None
@@ -94,8 +94,12 @@ class Record(Definition):
         notations = [name for name in ("raw", "dib", "vif") if getattr(self, name) is not None]
         if len(notations) != 1:
             raise mistake("needs exactly one of vif (by name), dib with vib (hexadecimal), raw (the whole record)")
-        foreign = self.model_fields_set - {"name", "value"} - {"raw": {"raw"}, "dib": {"dib", "vib"}}.get(
-            notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
+        foreign = (
+            self.model_fields_set
+            - {"name", "value"}
+            - {"raw": {"raw"}, "dib": {"dib", "vib"}}.get(
+                notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
+            )
         )
         if foreign:
             raise mistake(f"{sorted(foreign)[0]} does not go together with {notations[0]}", [sorted(foreign)[0]])
@@ -205,7 +209,9 @@ class Record(Definition):
         if self.data_field == REAL32:
             return float(steps)
         if steps.denominator != 1:
-            raise mistake(f"{float(value):g} is no multiple of {float(1 / self.per_unit):g}, the register's step", ["value"])
+            raise mistake(
+                f"{float(value):g} is no multiple of {float(1 / self.per_unit):g}, the register's step", ["value"]
+            )
         return int(steps)
 
     def _date(self, value: Fraction | str) -> bytes | date | datetime | time:
@@ -223,7 +229,9 @@ class Record(Definition):
                 raise ValueError
             moment: date | datetime | time = found[0].fromisoformat(value)
         except ValueError:
-            raise mistake(f"{shown(value) if isinstance(value, str) else f'{float(value):g}'} is not {found[1]}", ["value"]) from None
+            raise mistake(
+                f"{shown(value) if isinstance(value, str) else f'{float(value):g}'} is not {found[1]}", ["value"]
+            ) from None
         return moment
 
     def _check_blocks(self) -> None:
