@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         decode,
     )
 
+__version__ = "0.1.0"
+
 # Imported at first use: `mbusbench --version` needs none of them, and pydantic alone costs more than the interpreter.
 _HOMES = {
     "mbusbench.bus": ("VirtualBus",),

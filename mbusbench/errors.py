@@ -16,8 +16,8 @@
     |-- MBusUsageError               usage: an argument out of range; nothing was sent (also a ValueError)
     `-- DefinitionError              definition: a file that a person wrote is wrong; one line per mistake
 
-What the peer did becomes one of these only at the edge (MBusMaster); inside, it is an `Outcome`. The kinds are the closed
-list that a conformance driver reports.
+What the peer did becomes one of these only at the edge (MBusMaster); inside, it is an `Outcome`. The kinds are the
+closed list that a conformance driver reports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import ClassVar
 
 
 class MBusError(Exception):
-    """Base of all. `kind` is the stable name of the error; `address` the slave concerned, as text, where there is one."""
+    """Base of all. `kind` is the error's stable name; `address` the slave concerned, as text, where there is one."""
 
     kind: ClassVar[str] = "unspecified"
     address: str | None = None

@@ -1,4 +1,7 @@
-"""Hooks for all tests: `@pytest.mark.virtual_time` runs an async test, and its fixtures, in virtual time."""
+"""Hooks for all tests: `@pytest.mark.virtual_time` runs an async test, and its fixtures, in virtual time.
+
+Hypothesis has no deadlines: a busy machine is no failure.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from mbusbench.clock import VirtualLoop
+
+settings.register_profile("mbusbench", deadline=None)
+settings.load_profile("mbusbench")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,105 @@
+"""Entry point of `mbusbench`: finds the command, and turns whatever goes wrong into one line and an exit code.
+
+A command is imported when it is called, so `--version` and `--help` cost little more than the interpreter. Commands
+raise; only this file decides what the user sees of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from mbusbench import __version__
+from mbusbench.cli.exit_codes import INTERNAL, INTERRUPTED, PIPE_CLOSED, USAGE, exit_code, explanation
+from mbusbench.errors import DefinitionError, MBusError
+
+COMMANDS = {
+    "demo": "Serve the shipped meters on a TCP port and read them.",
+    "serve": "Put meters on a virtual bus and serve it.",
+    "read": "Read meters: all telegrams of each, as values in units.",
+    "ping": "Ask which addresses answer.",
+    "scan": "Find the meters on a bus by their primary addresses.",
+    "decode": "Show what is in a frame.",
+    "encode": "Build a frame: the inverse of decode.",
+    "devices": "List the catalogue of meters, or show one.",
+}
+
+
+class CommandGroup(click.Group):
+    """Knows its commands by name; imports `mbusbench.cli.<name>` when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"mbusbench.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a meter failed, 2 usage or file error, 3 no connection.",
+)
+@click.version_option(__version__, prog_name="mbusbench", message="%(prog)s %(version)s")
+def application() -> None:
+    """M-Bus without hardware: virtual meters, and the master that reads them and real ones."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return the exit code. Nothing but `SystemExit` of a foreign library comes out of it."""
+    debug = bool(os.environ.get("MBUSBENCH_DEBUG"))
+    try:
+        result = application.main(arguments, prog_name="mbusbench", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        _complain(_usage_line(error))
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its end; there must be something to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except (MBusError, OSError) as error:
+        if debug:
+            raise
+        _complain(explanation(error), prefix=not isinstance(error, DefinitionError))
+        return exit_code(error)
+    except Exception as error:
+        if debug:
+            raise
+        _complain(
+            f"internal error: {type(error).__name__}: {error}. "
+            "Run again with MBUSBENCH_DEBUG=1 to see the traceback, and please report it."
+        )
+        return INTERNAL
+    return result if isinstance(result, int) else 0
+
+
+def _usage_line(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "mbusbench"
+    message = " ".join(error.format_message().split())
+    return f"{message.removesuffix('.')}. Try '{command} --help'."
+
+
+def _complain(message: str, *, prefix: bool = True) -> None:
+    text = " ".join(message.split()) if prefix else message
+    click.echo(f"mbusbench: {text}" if prefix else text, err=True)

@@ -1,0 +1,333 @@
+"""What a read returns: pydantic models, one unit for each quantity (docs/results.md).
+
+`decode` makes them of one frame; MBusMaster makes them of a readout. The models are built from decoded telegrams
+without a second validation: the codec's types are the models' types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
+
+from mbusbench.codec import device_type as device_types
+from mbusbench.codec.fixed_data import FixedHeader
+from mbusbench.codec.header import LongHeader, ShortHeader, manufacturer_letters
+from mbusbench.codec.layout import Structure
+from mbusbench.codec.record import DataRecord, RecordHeader
+from mbusbench.codec.telegram import Telegram, decode_telegram
+from mbusbench.codec.vib import ValueInformationBlock
+from mbusbench.errors import DecodeError, MBusUsageError
+from mbusbench.master.record_type import MBusRecordType
+
+__all__ = [
+    "MBusRecordFunction",
+    "MBusRecordType",
+    "MBusSlaveData",
+    "MBusSlaveInfo",
+    "MBusSlaveRecord",
+    "decode",
+    "slave_data",
+    "slave_info",
+]
+
+RecordValue = int | float | str | datetime | date | time | None
+_LARGEST_CACHE = 4096
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class MBusRecordFunction(StrEnum):
+    """Which of several values of a quantity it is."""
+
+    INSTANTANEOUS = "instantaneous"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    ERROR = "error"
+
+
+class MBusSlaveRecord(BaseModel):
+    """One data record.
+
+    `value` is in `unit`; None (and `valid` False) where the meter has none. `raw` is the whole record as hex,
+    `raw_value` and `exponent` what the meter sent, in `meter_unit`. `index` counts the records of the readout,
+    `telegram` its telegrams, both
+    from 0. `device_unit` is the standard's subunit. `timestamp` is when the telegram was received.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: MBusRecordType
+    description: str
+    value: RecordValue
+    unit: str | None
+    storage_number: int
+    tariff: int
+    device_unit: int
+    function: MBusRecordFunction
+    quantity: str
+    modifiers: tuple[str, ...]
+    record_error: str | None
+    valid: bool
+    exponent: int | None
+    meter_unit: str | None
+    dib: str
+    vib: str
+    raw: str
+    index: int
+    telegram: int
+    timestamp: datetime | None
+
+    _record: DataRecord | None = PrivateAttr(default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def raw_value(self) -> RecordValue:
+        """The register as the meter counts it: before scaling; digits as text where they are no number.
+
+        None in a record that was not decoded here but loaded from elsewhere.
+        """
+        return None if self._record is None else self._record.raw_value
+
+
+class MBusSlaveInfo(BaseModel):
+    """Who answered. `device_type` is a code, `medium` its name; `secondary_address` has 16 digits to select it by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: int
+    serial_number: str | None = None
+    manufacturer: str | None = None
+    version: int | None = None
+    device_type: int | None = None
+    medium: str | None = None
+    status: int | None = None
+    access_number: int | None = None
+    secondary_address: str | None = None
+
+
+class MBusSlaveData(MBusSlaveInfo):
+    """One readout: the header of its first telegram and the records of all.
+
+    `partial` says that a telegram could be read only in part, `diagnostics` why; `more_records_follow` that the meter
+    has telegrams that are not here; `encrypted` that records are missing for want of the key; `manufacturer_data` (hex,
+    one for each telegram that has any) is what stands behind DIF 0F and 1F.
+    """
+
+    timestamp: datetime | None
+    records: tuple[MBusSlaveRecord, ...]
+    telegrams: int = 1
+    more_records_follow: bool = False
+    partial: bool = False
+    encrypted: bool = False
+    application_error: int | None = None
+    alarm: int | None = None
+    manufacturer_data: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
+
+    def get_record(
+        self,
+        record_type: MBusRecordType | str,
+        storage_number: int | None = None,
+        function: MBusRecordFunction | str | None = None,
+        *,
+        tariff: int | None = None,
+        device_unit: int | None = None,
+    ) -> MBusSlaveRecord | None:
+        """The first record of this type that fits what is given, or None."""
+        found = self.get_all_records(record_type, storage_number, function, tariff=tariff, device_unit=device_unit)
+        return found[0] if found else None
+
+    def get_all_records(
+        self,
+        record_type: MBusRecordType | str | None = None,
+        storage_number: int | None = None,
+        function: MBusRecordFunction | str | None = None,
+        *,
+        tariff: int | None = None,
+        device_unit: int | None = None,
+    ) -> list[MBusSlaveRecord]:
+        """All records that fit what is given, in the meter's order."""
+        return [
+            record
+            for record in self.records
+            if (record_type is None or record.type == record_type)
+            and (storage_number is None or record.storage_number == storage_number)
+            and (function is None or record.function == function)
+            and (tariff is None or record.tariff == tariff)
+            and (device_unit is None or record.device_unit == device_unit)
+        ]
+
+
+def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
+    """The data of one whole frame, given as bytes or hex (white space allowed). `timestamp` is None.
+
+    DecodeError where the frame or its header is wrong; what is wrong behind the header is in `diagnostics`, and
+    `partial` or `encrypted` is set. `key` has 16 bytes.
+    """
+    if key is not None and len(key) != 16:
+        raise MBusUsageError(f"a key has 16 bytes, not {len(key)}")
+    if isinstance(frame, str):
+        try:
+            frame = bytes.fromhex(frame)
+        except ValueError as error:
+            raise DecodeError(f"no hex: {error}", layer="link") from None
+    return slave_data([decode_telegram(frame, key=key)], frame[5], None)
+
+
+def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
+    """The result of one readout; `telegrams` in the order received, at least one."""
+    records: list[MBusSlaveRecord] = []
+    diagnostics: list[str] = []
+    manufacturer_data: list[str] = []
+    for number, telegram in enumerate(telegrams):
+        records += _records(telegram, number, len(records), timestamp)
+        prefix = f"telegram {number}: " if len(telegrams) > 1 else ""
+        if telegram.structure.diagnostics:
+            diagnostics += (f"{prefix}{diagnostic}" for diagnostic in telegram.structure.diagnostics)
+        if telegram.structure.manufacturer_start is not None:
+            manufacturer_data.append((telegram.manufacturer_data or b"").hex())
+    first, last = telegrams[0], telegrams[-1]
+    fields = {
+        "address": address,
+        **_identity(first),
+        "timestamp": timestamp,
+        "records": tuple(records),
+        "telegrams": len(telegrams),
+        "more_records_follow": last.structure.more_records_follow,
+        "partial": any(d.layer == "application" for t in telegrams for d in t.structure.diagnostics),
+        "encrypted": any(telegram.encrypted for telegram in telegrams),
+        "application_error": first.application_error,
+        "alarm": first.alarm,
+        "manufacturer_data": tuple(manufacturer_data),
+        "diagnostics": tuple(diagnostics),
+    }
+    return _instance(MBusSlaveData, fields, _DATA_FIELDS, None)
+
+
+def slave_info(telegram: Telegram, address: int) -> MBusSlaveInfo:
+    """Who sent a telegram."""
+    return MBusSlaveInfo(address=address, **_identity(telegram))
+
+
+def _identity(telegram: Telegram) -> dict[str, Any]:
+    header = telegram.header
+    if isinstance(header, LongHeader):
+        return {
+            "serial_number": header.identification,
+            "manufacturer": manufacturer_letters(header.manufacturer),
+            "version": header.version,
+            "device_type": header.device_type,
+            "medium": device_types.name(header.device_type),
+            "status": header.status,
+            "access_number": header.access_number,
+            "secondary_address": str(header.secondary_address),
+        }
+    identity: dict[str, Any] = dict.fromkeys(_IDENTITY)
+    if isinstance(header, FixedHeader):
+        identity["serial_number"] = header.identification
+        identity["device_type"] = header.device_type
+        identity["medium"] = device_types.name(header.device_type)
+    if isinstance(header, FixedHeader | ShortHeader):
+        identity["status"] = header.status
+        identity["access_number"] = header.access_number
+    return identity
+
+
+_IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
+_DATA_FIELDS = set(MBusSlaveData.model_fields)
+_RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
+_plans: dict[int, tuple[Structure, list[_Step]]] = {}
+_new = object.__new__
+_set = object.__setattr__
+
+# The fields that a record shares with all others of its place in the structure, where its hex digits stand, and whether
+# its time may be marked invalid.
+_Step = tuple[dict[str, Any], int, int, bool]
+
+
+def _instance(model: type[_Model], fields: dict[str, Any], names: set[str], private: dict[str, Any] | None) -> _Model:
+    """A model made of fields that the codec has typed already."""
+    instance = _new(model)
+    _set(instance, "__dict__", fields)
+    _set(instance, "__pydantic_fields_set__", names)
+    _set(instance, "__pydantic_extra__", None)
+    _set(instance, "__pydantic_private__", private)
+    return instance
+
+
+def _records(telegram: Telegram, number: int, first_index: int, timestamp: datetime | None) -> list[MBusSlaveRecord]:
+    structure = telegram.structure
+    found = _plans.get(id(structure))
+    plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
+    text = telegram.records[0].datagram.hex() if telegram.records else ""
+    records = []
+    for (template, start, stop, dated), record in zip(plan, telegram.records, strict=True):
+        value = record.value
+        fields = template.copy()
+        fields["value"] = value
+        fields["valid"] = value is not None and (not dated or record.valid)
+        fields["raw"] = text[start:stop]
+        fields["timestamp"] = timestamp
+        if number:
+            fields["index"] += first_index
+            fields["telegram"] = number
+        records.append(_instance(MBusSlaveRecord, fields, _RECORD_FIELDS, {"_record": record}))
+    return records
+
+
+def _plan(telegram: Telegram) -> list[_Step]:
+    plan = []
+    for index, record in enumerate(telegram.records):
+        field = record.field
+        template = _template(field.header)
+        template["index"] = index
+        plan.append((template, 2 * field.start, 2 * field.stop, field.header.invalid_time_byte >= 0))
+    if telegram.structure.compiled:
+        if len(_plans) >= _LARGEST_CACHE:
+            _plans.clear()
+        _plans[id(telegram.structure)] = (telegram.structure, plan)
+    return plan
+
+
+def _template(header: RecordHeader) -> dict[str, Any]:
+    """The fields that all records with this header share, in the model's order."""
+    dib, vib = header.dib, header.vib
+    return {
+        "type": MBusRecordType(vib.quantity),
+        "description": _description(vib),
+        "value": None,
+        "unit": vib.unit,
+        "storage_number": dib.storage_number,
+        "tariff": dib.tariff,
+        "device_unit": dib.subunit,
+        "function": MBusRecordFunction(dib.function.name.lower()),
+        "quantity": vib.quantity,
+        "modifiers": vib.modifiers,
+        "record_error": vib.record_error,
+        "valid": False,
+        "exponent": vib.exponent,
+        "meter_unit": vib.meter_unit,
+        "dib": dib.raw.hex(),
+        "vib": vib.raw.hex(),
+        "raw": "",
+        "index": 0,
+        "telegram": 0,
+        "timestamp": None,
+    }
+
+
+def _description(vib: ValueInformationBlock) -> str:
+    words = vib.quantity.replace("_", " ")
+    if vib.plain_text is not None:
+        words = vib.plain_text.strip()
+    elif vib.quantity in ("manufacturer_specific", "reserved"):
+        words = f"{words} VIF {vib.raw.hex(' ').upper()}"
+    else:
+        words = words[:1].upper() + words[1:]
+    modifiers = [modifier.replace("_", " ") for modifier in vib.modifiers if modifier != "manufacturer_specific"]
+    if vib.manufacturer and vib.quantity != "manufacturer_specific":
+        modifiers.append(f"manufacturer VIFE {vib.manufacturer.hex(' ').upper()}")
+    return ", ".join([words, *modifiers])
