@@ -1,6 +1,29 @@
-"""What every test gets: Hypothesis without deadlines (a busy machine is no failure)."""
+"""Hooks for all tests: `@pytest.mark.virtual_time` runs an async test, and its fixtures, in virtual time.
 
+Hypothesis has no deadlines: a busy machine is no failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
 from hypothesis import settings
+
+from mbusbench.clock import VirtualLoop
 
 settings.register_profile("mbusbench", deadline=None)
 settings.load_profile("mbusbench")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: run this async test on the virtual-time event loop")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualLoop}
+    return {"asyncio": asyncio.new_event_loop}

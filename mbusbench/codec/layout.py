@@ -39,7 +39,7 @@ _seen: set[tuple[int, bytes]] = set()
 class Structure:
     """What a walk found: fields, the tail, and what is wrong."""
 
-    __slots__ = ("diagnostics", "exact", "fields", "manufacturer_start", "more_records_follow")
+    __slots__ = ("compiled", "diagnostics", "exact", "fields", "manufacturer_start", "more_records_follow")
 
     def __init__(self) -> None:
         self.fields: list[RecordField] = []
@@ -47,6 +47,7 @@ class Structure:
         self.more_records_follow = False
         self.diagnostics: list[Diagnostic] = []
         self.exact = True  # the structure follows from DIFs, VIFs and lengths alone, not from a look at values
+        self.compiled = False  # belongs to a layout, and so comes again
 
 
 class Layout:
@@ -56,6 +57,7 @@ class Layout:
 
     def __init__(self, structure: Structure, data: bytes, start: int) -> None:
         self.structure = structure
+        structure.compiled = True
         codes: list[str] = [f"<{start}x"]
         self.convert: list[Convert] = []
         self.checked: list[Convert] = []

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mbusbench.codec import layout, security
+from mbusbench.codec import ci_field, layout, security
+from mbusbench.codec.date_time import decode_f
 from mbusbench.codec.diagnostic import DATAGRAM_OFFSET, Diagnostic
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
 from mbusbench.codec.fixed_data import SIZE as FIXED_SIZE
 from mbusbench.codec.fixed_data import FixedHeader
-from mbusbench.codec.frame import LongFrame, decode_frame
+from mbusbench.codec.frame import LongFrame, decode_frame, is_long_frame
 from mbusbench.codec.header import LongHeader, ShortHeader
 from mbusbench.codec.layout import Structure
 from mbusbench.codec.record import DataRecord
@@ -41,26 +42,25 @@ class Telegram:
     not be read for want of the key.
     """
 
-    __slots__ = ("_header", "alarm", "application_error", "ci", "data", "encrypted", "plain", "records", "structure")
+    encrypted = False
+    application_error: int | None = None
+    alarm: int | None = None
+    _header: Header | None = None
+    _decrypted: bytes | None = None
 
-    def __init__(self, ci: int, data: bytes) -> None:
+    def __init__(self, ci: int, data: bytes, structure: Structure, records: list[DataRecord]) -> None:
         self.ci = ci
         self.data = data
-        self.plain = data  # `data` with its encrypted part in clear
-        self.records: list[DataRecord] = []
-        self.structure = _EMPTY
-        self.encrypted = False
-        self.application_error: int | None = None
-        self.alarm: int | None = None
-        self._header: Header | None = None
+        self.structure = structure
+        self.records = records
 
     @staticmethod
     def decode(ci: int, data: bytes, *, key: bytes | None = None) -> Telegram:
         """Read a datagram; DecodeError where its header is cut off. `key` (16 bytes) opens security modes 5 and 7."""
-        telegram = Telegram(ci, data)
         if ci == RESPONSE_LONG and len(data) >= 12 and data[_CONFIGURATION] == _PLAIN:
-            telegram.structure, telegram.records = layout.read(data, 12, data[4:8])
-        elif ci in _VARIABLE:
+            return Telegram(ci, data, *layout.read(data, 12, data[4:8]))
+        telegram = Telegram(ci, data, Structure(), [])
+        if ci in _VARIABLE:
             telegram._read_variable(_VARIABLE[ci], key)
         elif ci in _COMMAND:
             telegram._read_variable(_COMMAND[ci], key, from_master=True)
@@ -72,8 +72,8 @@ class Telegram:
         elif ci in _ALARM:
             body = telegram._behind_header(_ALARM[ci])
             telegram.alarm = body[0] if body else 0
-        else:
-            telegram._complain("application", 0, f"CI {ci:02X} carries no records that can be read")
+        elif ci_field.row(ci).direction != ci_field.TO_SLAVE:
+            telegram._complain("application", 0, f"CI {ci:02X} ({ci_field.describe(ci)}): no records can be read")
         return telegram
 
     @property
@@ -89,7 +89,7 @@ class Telegram:
     @property
     def manufacturer_data(self) -> bytes | None:
         start = self.structure.manufacturer_start
-        return None if start is None else self.plain[start:]
+        return None if start is None else (self._decrypted or self.data)[start:]
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -97,8 +97,8 @@ class Telegram:
 
     def encode(self) -> bytes:
         """The datagram put together again from its header, its records and what stands between them."""
-        if self.encrypted or self.plain is not self.data:
-            return self.data  # without the key nothing else would be the same
+        if self.encrypted or self._decrypted is not None:
+            return self.data  # putting together again would take the key
         header = self.header
         parts = [] if header is None else [header.encode()]
         position = len(parts[0]) if parts else 0
@@ -123,8 +123,6 @@ class Telegram:
         return Telegram.decode(RESPONSE_LONG, b"".join(parts))
 
     def _complain(self, layer: str, position: int, text: str) -> None:
-        if self.structure is _EMPTY:
-            self.structure = Structure()
         self.structure.diagnostics.append(Diagnostic(layer, DATAGRAM_OFFSET + position, text))
 
     def _behind_header(self, size: int) -> bytes:
@@ -144,19 +142,22 @@ class Telegram:
         note: str | None = None
         if isinstance(header, LongHeader):
             hidden = security.encrypted_length(header.configuration, body)
-            if hidden:
+            if hidden and not (key is None and _in_clear(body)):
                 try:
-                    self.plain = self.data[:size] + security.decrypt(header, body, key)
+                    self._decrypted = self.data[:size] + security.decrypt(header, body, key)
                 except MBusEncryptedError as error:
-                    self.encrypted = True
-                    start += hidden
-                    note = str(error)
-        self.structure, self.records = layout.parse(
-            self.plain,
-            start,
-            from_master=from_master,
-            most_significant_first=self.ci in _MOST_SIGNIFICANT_FIRST,
-        )
+                    self.encrypted = not _in_clear(body)
+                    if self.encrypted:
+                        start += hidden
+                        note = str(error)
+        data = self._decrypted or self.data
+        most_significant_first = self.ci in _MOST_SIGNIFICANT_FIRST
+        if from_master or most_significant_first or note is not None:
+            self.structure, self.records = layout.parse(
+                data, start, from_master=from_master, most_significant_first=most_significant_first
+            )
+        else:
+            self.structure, self.records = layout.read(data, start, data[:size][4:8])
         if note is not None:
             self.structure.diagnostics.insert(0, Diagnostic("security", DATAGRAM_OFFSET + size, note))
 
@@ -174,11 +175,20 @@ class Telegram:
         self.records = header.records(self.data)
 
 
-_EMPTY = Structure()
+def _in_clear(body: bytes) -> bool:
+    """Whether what the configuration field calls encrypted is not: gateways decrypt and leave the field as it was.
+
+    Two idle fillers prove it as they prove a key; so does a date and time record that holds a date.
+    """
+    if body[:2] == b"\x2f\x2f":
+        return True
+    return body[:2] == b"\x04\x6d" and len(body) >= 6 and decode_f(int.from_bytes(body[2:6], "little")) is not None
 
 
 def decode_telegram(frame: bytes, *, key: bytes | None = None) -> Telegram:
     """The telegram in one whole long frame; DecodeError where the frame or the header is wrong."""
+    if is_long_frame(frame):
+        return Telegram.decode(frame[6], frame[7:-2], key=key)
     found = decode_frame(frame)
     if not isinstance(found, LongFrame):
         raise DecodeError("a short frame or single character carries no telegram", layer="link", offset=0)

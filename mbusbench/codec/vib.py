@@ -28,6 +28,8 @@ _ZERO = Fraction(0)
 def _spread(rows: Iterable[VifRow]) -> tuple[VifRow, ...]:
     codes = [_RESERVED] * 128
     for row in rows:
+        if row.kind == "extension":
+            continue  # without its extension bit, such a code names no table
         for code in range(row.first, row.last + 1):
             exponent = None if row.exponent is None else row.exponent + code - row.first
             codes[code] = row._replace(first=code, last=code, exponent=exponent)
@@ -174,15 +176,14 @@ def _decode(raw: bytes, text: tuple[int, int], from_master: bool) -> ValueInform
 
 
 def _vif_row(raw: bytes) -> tuple[VifRow, int]:
-    """(meaning of the VIF proper, bytes it takes). 7B and 7D without their extension bit name no table."""
+    """(meaning of the VIF proper, bytes it takes)."""
     if raw[0] == 0xFB:
         return _FB[raw[1] & 0x7F], 2
     if raw[0] == 0xFD:
         if raw[1] == 0xFD:
             return _FD_FD[raw[2] & 0x7F], 3
         return _FD[raw[1] & 0x7F], 2
-    row = _PRIMARY[raw[0] & 0x7F]
-    return (_RESERVED if row.kind == "extension" else row), 1
+    return _PRIMARY[raw[0] & 0x7F], 1
 
 
 class _Meaning:
@@ -332,7 +333,7 @@ def _find(quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...
     known: list[str] = []
     for prefix, table in _TABLES:
         for code, row in enumerate(table):
-            if row.quantity != quantity or row.kind == "extension":
+            if row.quantity != quantity:
                 continue
             if row.exponent is None or _worth(quantity, row.unit, row.exponent) == wanted:
                 chain = prefix + bytes([code]) + b"".join(_vife_code(name) for name in modifiers)

@@ -1,1 +1,7 @@
-"""The master: MBusMaster and what its reads return."""
+"""The master for programs: MBusMaster, and the results it returns."""
+
+from __future__ import annotations
+
+from mbusbench.master.master import MBusMaster
+
+__all__ = ["MBusMaster"]

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 
 from mbusbench.codec import device_type as device_types
-from mbusbench.codec.data_field import raw_value
-from mbusbench.codec.dib import DataInformationBlock
 from mbusbench.codec.fixed_data import FixedHeader
-from mbusbench.codec.frame import LongFrame, decode_frame
 from mbusbench.codec.header import LongHeader, ShortHeader, manufacturer_letters
-from mbusbench.codec.record import RecordHeader
-from mbusbench.codec.telegram import Telegram
+from mbusbench.codec.layout import Structure
+from mbusbench.codec.record import DataRecord, RecordHeader
+from mbusbench.codec.telegram import Telegram, decode_telegram
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.master.record_type import MBusRecordType
@@ -37,7 +35,8 @@ __all__ = [
 ]
 
 RecordValue = int | float | str | datetime | date | time | None
-_LARGEST_CACHE = 16384
+_LARGEST_CACHE = 4096
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class MBusRecordFunction(StrEnum):
@@ -81,20 +80,20 @@ class MBusSlaveRecord(BaseModel):
     telegram: int
     timestamp: datetime | None
 
+    _record: DataRecord | None = PrivateAttr(default=None)
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def raw_value(self) -> RecordValue:
-        """The register as the meter counts it: before scaling; digits as text where they are no number."""
-        header = len(self.dib) + len(self.vib)
-        if not header:
-            return None
-        dib = DataInformationBlock.decode(bytes.fromhex(self.dib))
-        vib = ValueInformationBlock.decode(bytes.fromhex(self.vib))
-        return raw_value(dib, vib, bytes.fromhex(self.raw[header:]))
+        """The register as the meter counts it: before scaling; digits as text where they are no number.
+
+        None in a record that was not decoded here but loaded from elsewhere.
+        """
+        return None if self._record is None else self._record.raw_value
 
 
 class MBusSlaveInfo(BaseModel):
-    """Who answered. `device_type` is the code, `medium` its name; `secondary_address` the 16 digits for selecting it."""
+    """Who answered. `device_type` is a code, `medium` its name; `secondary_address` has 16 digits to select it by."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -175,10 +174,7 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
             frame = bytes.fromhex(frame)
         except ValueError as error:
             raise DecodeError(f"no hex: {error}", layer="link") from None
-    found = decode_frame(frame)
-    if not isinstance(found, LongFrame):
-        raise DecodeError("a short frame or single character carries no telegram", layer="link", offset=0)
-    return slave_data([Telegram.decode(found.ci, found.data, key=key)], found.address, None)
+    return slave_data([decode_telegram(frame, key=key)], frame[5], None)
 
 
 def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
@@ -187,7 +183,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
     diagnostics: list[str] = []
     manufacturer_data: list[str] = []
     for number, telegram in enumerate(telegrams):
-        _append_records(records, telegram, number, timestamp)
+        records += _records(telegram, number, len(records), timestamp)
         prefix = f"telegram {number}: " if len(telegrams) > 1 else ""
         if telegram.structure.diagnostics:
             diagnostics += (f"{prefix}{diagnostic}" for diagnostic in telegram.structure.diagnostics)
@@ -208,7 +204,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
         "manufacturer_data": tuple(manufacturer_data),
         "diagnostics": tuple(diagnostics),
     }
-    return _instance(MBusSlaveData, fields, _DATA_FIELDS)
+    return _instance(MBusSlaveData, fields, _DATA_FIELDS, None)
 
 
 def slave_info(telegram: Telegram, address: int) -> MBusSlaveInfo:
@@ -243,45 +239,63 @@ def _identity(telegram: Telegram) -> dict[str, Any]:
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
-_templates: dict[RecordHeader, dict[str, Any]] = {}
+_plans: dict[int, tuple[Structure, list[_Step]]] = {}
+_new = object.__new__
 _set = object.__setattr__
 
+# The fields that a record shares with all others of its place in the structure, where its hex digits stand, and whether
+# its time may be marked invalid.
+_Step = tuple[dict[str, Any], int, int, bool]
 
-def _instance(model: type[Any], fields: dict[str, Any], names: set[str]) -> Any:
+
+def _instance(model: type[_Model], fields: dict[str, Any], names: set[str], private: dict[str, Any] | None) -> _Model:
     """A model made of fields that the codec has typed already."""
-    instance = model.__new__(model)
+    instance = _new(model)
     _set(instance, "__dict__", fields)
     _set(instance, "__pydantic_fields_set__", names)
     _set(instance, "__pydantic_extra__", None)
-    _set(instance, "__pydantic_private__", None)
+    _set(instance, "__pydantic_private__", private)
     return instance
 
 
-def _append_records(
-    records: list[MBusSlaveRecord], telegram: Telegram, number: int, timestamp: datetime | None
-) -> None:
-    index = len(records)
-    for record in telegram.records:
-        field, value, datagram = record
-        header, start, _, stop, _ = field
-        fields = (_templates.get(header) or _template(header)).copy()
+def _records(telegram: Telegram, number: int, first_index: int, timestamp: datetime | None) -> list[MBusSlaveRecord]:
+    structure = telegram.structure
+    found = _plans.get(id(structure))
+    plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
+    text = telegram.records[0].datagram.hex() if telegram.records else ""
+    records = []
+    for (template, start, stop, dated), record in zip(plan, telegram.records, strict=True):
+        value = record.value
+        fields = template.copy()
         fields["value"] = value
-        if value is not None:
-            fields["valid"] = header.invalid_time_byte < 0 or record.valid
-        fields["raw"] = datagram[start:stop].hex()
-        fields["index"] = index
-        fields["telegram"] = number
+        fields["valid"] = value is not None and (not dated or record.valid)
+        fields["raw"] = text[start:stop]
         fields["timestamp"] = timestamp
-        records.append(_instance(MBusSlaveRecord, fields, _RECORD_FIELDS))
-        index += 1
+        if number:
+            fields["index"] += first_index
+            fields["telegram"] = number
+        records.append(_instance(MBusSlaveRecord, fields, _RECORD_FIELDS, {"_record": record}))
+    return records
+
+
+def _plan(telegram: Telegram) -> list[_Step]:
+    plan = []
+    for index, record in enumerate(telegram.records):
+        field = record.field
+        template = _template(field.header)
+        template["index"] = index
+        plan.append((template, 2 * field.start, 2 * field.stop, field.header.invalid_time_byte >= 0))
+    if telegram.structure.compiled:
+        if len(_plans) >= _LARGEST_CACHE:
+            _plans.clear()
+        _plans[id(telegram.structure)] = (telegram.structure, plan)
+    return plan
 
 
 def _template(header: RecordHeader) -> dict[str, Any]:
     """The fields that all records with this header share, in the model's order."""
-    if len(_templates) >= _LARGEST_CACHE:
-        _templates.clear()
     dib, vib = header.dib, header.vib
-    fields: dict[str, Any] = {
+    return {
         "type": MBusRecordType(vib.quantity),
         "description": _description(vib),
         "value": None,
@@ -303,8 +317,6 @@ def _template(header: RecordHeader) -> dict[str, Any]:
         "telegram": 0,
         "timestamp": None,
     }
-    _templates[header] = fields
-    return fields
 
 
 def _description(vib: ValueInformationBlock) -> str:

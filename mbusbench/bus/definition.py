@@ -1,0 +1,202 @@
+"""The bus file: which meters are on the line, how fast it is, where it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, model_validator
+
+from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
+from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
+from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.errors import DefinitionError
+from mbusbench.meter import catalogue
+from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
+from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
+from mbusbench.protocol.fcb import FcbMode
+from mbusbench.protocol.slave_application import AfterLast
+
+MAX_METERS = 2000
+HIGHEST_ADDRESS = 250
+
+
+class Parity(Enum):
+    EVEN = "even"
+    ODD = "odd"
+    NONE = "none"
+
+
+def _speed(value: object) -> float | None:
+    if value == "max":
+        return None
+    if value == "real":
+        return 1.0
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6:
+        return float(value)
+    raise mistake(f"{shown(value)} is not a speed: real, max, or a factor such as 10")
+
+
+def _endpoint(value: object) -> str:
+    if isinstance(value, str) and value.startswith("tcp://") and len(value) > len("tcp://"):
+        return value
+    raise mistake(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:10001")
+
+
+def _without(names: tuple[str, ...], empty: tuple[object, ...]) -> Any:
+    """Keys that may say "none of that" before there is anything to say."""
+
+    def drop(data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if not (key in names and _is_any(value, empty))}
+
+    return drop
+
+
+def _is_any(value: object, empty: tuple[object, ...]) -> bool:
+    return any(type(value) is type(each) and value == each for each in empty)
+
+
+class Line(Definition):
+    """The wire. `echo`: the master's port hears its own bytes, as behind some level converters."""
+
+    baud: Baud = 2400
+    parity: Annotated[Parity, one_of(Parity)] = Parity.EVEN
+    echo: bool = False
+
+    _no_noise = model_validator(mode="before")(_without(("noise",), (0, 0.0)))
+
+
+class MeterEntry(Definition):
+    """One meter, or `count` of them with addresses and ids counting up. What is not given is the device's own."""
+
+    device: str
+    address: PrimaryAddress | None = None
+    id: IdentificationNumber | None = None
+    count: Annotated[int, in_range(1, MAX_METERS)] = 1
+    version: Byte | None = None
+    medium: Medium | None = None
+    manufacturer: Manufacturer | None = None
+    status: Byte | None = None
+    fcb: Annotated[FcbMode, one_of(FcbMode)] | None = None
+    after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
+    response_delay: ResponseDelay | None = None
+
+
+class BusDefinition(Definition):
+    """A whole bus file."""
+
+    format: Format
+    seed: int = 0
+    speed: Annotated[float | None, PlainValidator(_speed)] = None
+    epoch: Instant = DEFAULT_EPOCH
+    line: Line = Line()
+    listen: list[Annotated[str, PlainValidator(_endpoint)]] = []  # noqa: RUF012
+    allow_duplicate_addresses: bool = False
+    meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+
+    _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+
+
+class BusFile:
+    """A bus file with its devices: what is needed to build the meters, with every mistake found."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._document = read_document(path)
+        self._base = Path(path).parent
+        self.definition = BusDefinition.from_document(self._document)
+        self._devices = self._load_devices()
+
+    def meters(self, seed: int) -> list[Meter]:
+        """Fresh meters, in the order of the file."""
+        epoch = self.definition.epoch
+        return [
+            _meter(entry, device, number, identification, address, f"{seed}/meter/{index}", epoch)
+            for index, (entry, device, number, address, identification) in enumerate(self._each())
+        ]
+
+    def _load_devices(self) -> list[Device]:
+        devices: list[Device] = []
+        mistakes: list[Mistake] = []
+        broken: list[str] = []
+        for index, entry in enumerate(self.definition.meters):
+            try:
+                path = catalogue.find(entry.device, self._base)
+            except LookupError as error:
+                mistakes.append(self._document.mistake(("meters", index, "device"), str(error.args[0])))
+                continue
+            try:
+                devices.append(catalogue.load_file(path))
+            except DefinitionError as error:
+                broken += str(error).splitlines()
+        if not mistakes and not broken:
+            mistakes = list(_address_mistakes(self._document, self.definition, devices))
+        if mistakes or broken:
+            own = str(definition_error(mistakes)).splitlines() if mistakes else []
+            raise DefinitionError("\n".join([*own, *dict.fromkeys(broken)]))
+        return devices
+
+    def _each(self) -> Iterator[tuple[MeterEntry, Device, int, int, str]]:
+        """(entry, device, number within the entry, address, identification) of each meter."""
+        used: dict[str, int] = {}
+        for entry, device in zip(self.definition.meters, self._devices, strict=True):
+            first = device.device.address if entry.address is None else entry.address
+            for number in range(entry.count):
+                if entry.id is not None:
+                    identification = counted_up(entry.id, number)
+                else:
+                    # Nobody asked for two meters with one secondary address.
+                    serial = used.get(entry.device, 0)
+                    used[entry.device] = serial + 1
+                    identification = counted_up(device.device.id, serial)
+                yield entry, device, number, first + number, identification
+
+
+def counted_up(identification: str, by: int) -> str:
+    """The identification number `by` later; decimal where it is one, else hexadecimal; 8 digits."""
+    if identification.isdigit():
+        return f"{(int(identification) + by) % 10**8:08d}"
+    return f"{(int(identification, 16) + by) % 16**8:08X}"
+
+
+def _meter(
+    entry: MeterEntry, device: Device, _number: int, identification: str, address: int, seed: str, epoch: datetime
+) -> Meter:
+    return Meter(
+        device,
+        address=address,
+        identification=identification,
+        version=entry.version,
+        medium=entry.medium,
+        manufacturer=entry.manufacturer,
+        status=entry.status,
+        fcb=entry.fcb,
+        after_last=entry.after_last,
+        response_delay=entry.response_delay,
+        seed=seed,
+        epoch=epoch,
+    )
+
+
+def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Device]) -> Iterator[Mistake]:
+    taken: dict[int, int] = {}
+    for index, (entry, device) in enumerate(zip(bus.meters, devices, strict=True)):
+        path: Path_ = ("meters", index) if entry.address is None else ("meters", index, "address")
+        first = device.device.address if entry.address is None else entry.address
+        last = first + entry.count - 1
+        if last > HIGHEST_ADDRESS:
+            text = f"{entry.count} meters from address {first} on end at {last}, beyond {HIGHEST_ADDRESS}"
+            yield document.mistake(path, text)
+            continue
+        if bus.allow_duplicate_addresses:
+            continue
+        double = next((address for address in range(first, last + 1) if address in taken), None)
+        if double is not None:
+            text = f"address {double} is that of meters[{taken[double]}] already (allow_duplicate_addresses: true permits it)"
+            yield document.mistake(path, text)
+        for address in range(first, last + 1):
+            taken.setdefault(address, index)

@@ -1,0 +1,35 @@
+"""A meter on the line: its link and application machines and its response delay."""
+
+from __future__ import annotations
+
+from random import Random
+
+from mbusbench.meter.meter import Meter
+from mbusbench.protocol.slave_application import SlaveApplication
+from mbusbench.protocol.slave_link import SlaveLink
+
+
+class Slave:
+    """`indexed_at` is the primary address under which the bus finds it."""
+
+    __slots__ = ("_delays", "indexed_at", "link", "meter")
+
+    def __init__(self, meter: Meter) -> None:
+        application = SlaveApplication(
+            meter, after_last=meter.after_last, access_number=meter.device.device.access_number
+        )
+        self.meter = meter
+        self.link = SlaveLink(application, fcb=meter.fcb)
+        self.indexed_at = meter.address
+        self._delays: Random | None = None
+
+    def response_delay(self, default: int) -> int:
+        """ns from the end of a request to the start of the answer; from the meter's own random stream where it varies."""
+        if self.meter.response_delay is None:
+            return default
+        low, high = self.meter.response_delay
+        if low == high:
+            return low
+        if self._delays is None:
+            self._delays = Random(f"{self.meter.seed}/response_delay")
+        return self._delays.randint(low, high)

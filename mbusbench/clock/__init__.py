@@ -1,0 +1,9 @@
+"""Time under asyncio: the virtual-time event loop, and the wall clock in the same integer nanoseconds.
+
+The only package that reads or bends time; state machines get it as an argument.
+"""
+
+from .virtual import Deadlock, VirtualLoop, run
+from .wall import call_at_ns, now_ns, utc_now
+
+__all__ = ["Deadlock", "VirtualLoop", "call_at_ns", "now_ns", "run", "utc_now"]

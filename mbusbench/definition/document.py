@@ -1,0 +1,266 @@
+"""Strict YAML: a file becomes plain data of which every part knows its line and column.
+
+YAML 1.2 scalars (`on` is text, `12:30:45` too, and so are digits with a leading zero), keys are always text, duplicate keys
+are mistakes. Size, depth and node count are bounded, aliases included, so that no input costs more than its size.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mbusbench.errors import DefinitionError
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_NODES = 200_000
+MAX_DEPTH = 40
+MAX_LINES = 100
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})")
+_OTHER_BASE = re.compile(r"0x[0-9a-fA-F]{1,32}|0o[0-7]{1,40}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT_NAMES = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
+
+type_names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+
+Path_ = tuple[str | int, ...]
+
+
+def path_text(path: Iterable[str | int]) -> str:
+    """`("meters", 0, "address")` as `meters[0].address`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing that is wrong in a file; `line` and `column` count from 1, 0 where there is no place to point at."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place} {self.path}: {self.text}" if self.path else f"{place}: {self.text}"
+
+
+def definition_error(mistakes: Iterable[Mistake]) -> DefinitionError:
+    """One exception for all mistakes: each one line, in the order of the file."""
+    ordered = sorted(set(mistakes))
+    lines = [str(mistake) for mistake in ordered[:MAX_LINES]]
+    if len(ordered) > MAX_LINES:
+        lines.append(f"{ordered[0].file}: and {len(ordered) - MAX_LINES} more mistakes")
+    return DefinitionError("\n".join(lines))
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    line: int
+    column: int
+    data: Any = None
+    size: int = 1
+    children: dict[str | int, _Node] | None = None
+    keys: dict[str, tuple[int, int]] | None = None
+
+
+class Document:
+    """The data of one file: `data` is made of dict, list, str, int, float, bool and None.
+
+    `mistakes` did not keep the rest from being read; who validates the data reports them too.
+    """
+
+    def __init__(self, name: str, root: _Node, mistakes: Iterable[Mistake] = ()) -> None:
+        self.name = name
+        self.mistakes = tuple(mistakes)
+        self.data: Any = root.data
+        self._root = root
+
+    def position(self, path: Iterable[str | int], *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value at `path` (of its key with `key`), or of the nearest part that exists."""
+        node = self._root
+        place = (node.line, node.column)
+        for part in path:
+            child = (node.children or {}).get(part)
+            if child is None:
+                break
+            place = (child.line, child.column)
+            if key and node.keys and isinstance(part, str):
+                place = node.keys[part]
+            node = child
+        return place
+
+    def real_path(self, path: Iterable[str | int]) -> Path_:
+        """`path` without the parts that are not in the file: names of alternatives, which a validator puts there."""
+        node: _Node | None = self._root
+        real: list[str | int] = []
+        for part in path:
+            child = (node.children or {}).get(part) if node else None
+            if child is None and isinstance(part, str) and part.startswith("<"):
+                continue
+            real.append(part)
+            node = child
+        return tuple(real)
+
+    def mistake(self, path: Iterable[str | int], text: str, *, key: bool = False) -> Mistake:
+        """A mistake of this file at `path`."""
+        parts = self.real_path(path)
+        line, column = self.position(parts, key=key)
+        return Mistake(self.name, line, column, path_text(parts), text)
+
+
+class _Builder:
+    """Turns the parser's events into nodes; collects mistakes that do not end the parse."""
+
+    def __init__(self, name: str, events: Iterator[Any]) -> None:
+        self.name = name
+        self.mistakes: list[Mistake] = []
+        self._events = events
+        self._anchors: dict[str, _Node | None] = {}
+
+    def fail(self, mark: Any, text: str) -> DefinitionError:
+        return definition_error([*self.mistakes, Mistake(self.name, mark.line + 1, mark.column + 1, "", text)])
+
+    def build(self) -> _Node:
+        root: _Node | None = None
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    raise self.fail(event.start_mark, "a second document: one file holds one document")
+                root = self._node(next(self._events), (), 1)
+        if root is None or (root.data is None and root.children is None):
+            raise definition_error([Mistake(self.name, 1, 1, "", "the file is empty")])
+        return root
+
+    def _node(self, event: Any, path: Path_, depth: int) -> _Node:
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            target = self._anchors.get(event.anchor)
+            if target is None:
+                reason = "refers to itself" if event.anchor in self._anchors else "refers to nothing before it"
+                raise self.fail(mark, f"alias *{event.anchor} {reason}")
+            return target
+        if depth > MAX_DEPTH:
+            raise self.fail(mark, f"nested deeper than {MAX_DEPTH} levels")
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!"):
+            raise self.fail(mark, f"tags such as {tag} are not allowed")
+        node = _Node(mark.line + 1, mark.column + 1)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            node.data = self._scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._sequence(node, path, depth)
+        else:
+            self._mapping(node, path, depth)
+        if node.size > MAX_NODES:
+            raise self.fail(mark, f"more than {MAX_NODES} values, aliases counted at each use")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _sequence(self, node: _Node, path: Path_, depth: int) -> None:
+        node.data, node.children = [], {}
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                return
+            index = len(node.data)
+            self._adopt(node, index, self._node(event, (*path, index), depth + 1), event)
+            node.data.append(node.children[index].data)
+
+    def _mapping(self, node: _Node, path: Path_, depth: int) -> None:
+        node.data, node.children, node.keys = {}, {}, {}
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                return
+            mark = event.start_mark
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.fail(mark, "a key must be plain text")
+            key = event.value
+            value_event = next(self._events)
+            child = self._node(value_event, (*path, key), depth + 1)
+            if key in node.data:
+                first = node.keys[key][0]
+                text = f"key {key!r} is there twice, first in line {first}"
+                self.mistakes.append(Mistake(self.name, mark.line + 1, mark.column + 1, path_text(path), text))
+                continue
+            node.keys[key] = (mark.line + 1, mark.column + 1)
+            self._adopt(node, key, child, value_event)
+            node.data[key] = child.data
+
+    def _adopt(self, node: _Node, part: str | int, child: _Node, event: Any) -> None:
+        assert node.children is not None
+        node.children[part] = child
+        node.size += child.size
+        if node.size > MAX_NODES:
+            raise self.fail(event.start_mark, f"more than {MAX_NODES} values, aliases counted at each use")
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if not event.implicit[0]:
+            return text
+        if text in _NULLS:
+            return None
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _OTHER_BASE.fullmatch(text):
+            return int(text, 0)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+        return _FLOAT_NAMES.get(text.lower(), text)
+
+
+def parse_document(text: str, name: str) -> Document:
+    """The document in `text`. DefinitionError where it is not YAML, or not what a file of ours may hold."""
+    if len(text) > MAX_BYTES:
+        raise definition_error([Mistake(name, 0, 0, "", f"larger than {MAX_BYTES // 1024 // 1024} MB")])
+    try:
+        builder = _Builder(name, yaml.parse(text, Loader=_Loader))
+        root = builder.build()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        problem = error.problem or "no valid YAML"
+        text = f"{problem} ({error.context})" if error.context else problem
+        raise definition_error([Mistake(name, line, column, "", text)]) from None
+    except yaml.YAMLError as error:
+        text = str(error).splitlines()[0]
+        raise definition_error([Mistake(name, 0, 0, "", f"no valid YAML: {text}")]) from None
+    return Document(name, root, builder.mistakes)
+
+
+def read_document(path: str | Path) -> Document:
+    """The document in the file `path`, which messages name as given. DefinitionError also where it cannot be read."""
+    name = str(path)
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise definition_error([Mistake(name, 0, 0, "", reason)]) from None
+    if len(raw) > MAX_BYTES:
+        raise definition_error([Mistake(name, 0, 0, "", f"larger than {MAX_BYTES // 1024 // 1024} MB")])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        raise definition_error([Mistake(name, line, column, "", "not UTF-8 text")]) from None
+    return parse_document(text, name)

@@ -1,0 +1,24 @@
+"""The two wires, bit by bit, and what stands between them and the master's port.
+
+Knows no protocol; time is an argument, in integer ns.
+"""
+
+from .gateway import Gateway, RequestGate, Segmenter
+from .level_converter import LevelConverter
+from .uart import Character, Received, Receiver, receive
+from .wire import Parity, Space, Transmission, WireSignal
+
+__all__ = [
+    "Character",
+    "Gateway",
+    "LevelConverter",
+    "Parity",
+    "Received",
+    "Receiver",
+    "RequestGate",
+    "Segmenter",
+    "Space",
+    "Transmission",
+    "WireSignal",
+    "receive",
+]

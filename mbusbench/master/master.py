@@ -1,0 +1,252 @@
+"""MBusMaster: reads meters over a serial line, TCP, RFC 2217 or a virtual bus; the asyncio shell around the procedures.
+
+What a slave does wrong comes out as one exception class for each kind of failure, see mbusbench.errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Protocol, Self, TypeVar
+
+from mbusbench.clock import utc_now
+from mbusbench.codec.address import SecondaryAddress
+from mbusbench.errors import MBusConnectionError, MBusError, MBusUsageError
+from mbusbench.master.failures import to_error
+from mbusbench.master.keys import KeyRing, Keys
+from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
+from mbusbench.master.runner import Runner
+from mbusbench.master.target import Address, parse_target, primary_range
+from mbusbench.protocol.fcb import MasterFcb
+from mbusbench.protocol.master_link import MasterLink
+from mbusbench.protocol.outcome import Failure, FailureKind
+from mbusbench.protocol.procedures import Procedure
+from mbusbench.protocol.procedures.ping import Identification, identify, ping
+from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Readout, readout, readout_by_secondary_address
+from mbusbench.protocol.procedures.select import select
+from mbusbench.transport.opening import check_line, open_stream
+from mbusbench.transport.serial import Parity
+from mbusbench.transport.stream import Stream
+from mbusbench.transport.url import parse_url
+
+Result = TypeVar("Result")
+GivenAddress = TypeVar("GivenAddress", int, str, SecondaryAddress, Address)
+Progress = Callable[[int, MBusSlaveInfo | MBusError | None], object]
+
+_log = logging.getLogger("mbusbench.master")
+
+
+class Bus(Protocol):
+    """A bus in this process, as VirtualBus is one."""
+
+    def connect(self) -> Stream | Awaitable[Stream]:
+        """A new connection of a master to the bus."""
+
+
+class MBusMaster:
+    """The master of one bus. One operation at a time is on the line, however many tasks call; they take turns.
+
+    `source` is the URL of the bus (`socket://HOST:PORT`, `rfc2217://HOST:PORT`, the path of a serial device), a
+    VirtualBus, or an open Stream. `baudrate` is the rate of the bus, behind a gateway too: every wait follows from it.
+    `timeout` overrides how long the begin of an answer is waited for, in seconds; `retries` is how often a request is
+    repeated. `keys` opens encrypted telegrams: one key (16 bytes or 32 hex digits), or a mapping from addresses to
+    keys. `max_telegrams` bounds a readout. `connect_timeout` (s) bounds the opening.
+
+    The bus is opened by `open`, by `async with`, or at first use; after the connection was lost the next call opens it
+    again. All methods raise MBusConnectionError where there is no connection, and MBusUsageError, before anything is
+    sent, where an argument is out of range. Cancelling a call (asyncio.timeout) leaves the master usable.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Bus | Stream,
+        *,
+        baudrate: int = 2400,
+        parity: Parity = "even",
+        timeout: float | None = None,
+        retries: int = 2,
+        keys: Keys | None = None,
+        max_telegrams: int = MAX_TELEGRAMS,
+        connect_timeout: float = 10,
+    ) -> None:
+        if isinstance(source, str | os.PathLike):
+            source = os.fspath(source)
+            parse_url(source)
+        elif not isinstance(source, Stream) and not callable(getattr(source, "connect", None)):
+            raise MBusUsageError(f"{source!r} is no URL, bus or stream")
+        check_line(baudrate, parity, connect_timeout)
+        if timeout is not None and not timeout > 0:
+            raise MBusUsageError(f"timeout {timeout!r} is not a positive number of seconds")
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            raise MBusUsageError(f"retries {retries!r} is not a number from 0 on")
+        if isinstance(max_telegrams, bool) or not isinstance(max_telegrams, int) or max_telegrams < 1:
+            raise MBusUsageError(f"max_telegrams {max_telegrams!r} is not a number from 1 on")
+        self._source = source
+        self._baudrate = baudrate
+        self._parity: Parity = parity
+        self._window = None if timeout is None else round(timeout * 1e9)
+        self._attempts = retries + 1
+        self._decode = KeyRing(keys).decode
+        self._max_telegrams = max_telegrams
+        self._connect_timeout = connect_timeout
+        self._fcb = MasterFcb()
+        self._lock = asyncio.Lock()
+        self._runner: Runner | None = None
+        self._link: MasterLink | None = None
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now."""
+        return self._runner is not None and self._runner.is_open
+
+    async def open(self) -> None:
+        """Open the bus now, also after `close`. Nothing is sent."""
+        self._closed = False
+        async with self._lock:
+            await self._connected()
+
+    async def close(self) -> None:
+        """Close the bus at once; calls under way and waiting end with MBusConnectionError."""
+        self._closed = True
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def ping_addresses(self, addresses: Iterable[GivenAddress]) -> dict[GivenAddress, bool]:
+        """Ask each address whether a slave is there: True where exactly one acknowledges.
+
+        Addresses are 0 to 250, 254 for the only slave on the bus, or secondary addresses, which get selected.
+        """
+        targets = [(address, parse_target(address)) for address in addresses]
+        found: dict[GivenAddress, bool] = {}
+        for address, target in targets:
+            failure = await self._run(partial(self._ping, target))
+            if failure is not None:
+                _log.info("%s", self._error(failure, target))
+            found[address] = failure is None
+        return found
+
+    async def query_addresses(self, addresses: Iterable[GivenAddress]) -> dict[GivenAddress, MBusSlaveData | None]:
+        """Read each address to its last telegram; None where that failed. `query` says why."""
+        targets = [(address, parse_target(address)) for address in addresses]
+        found: dict[GivenAddress, MBusSlaveData | None] = {}
+        for address, target in targets:
+            try:
+                found[address] = await self._query(target)
+            except MBusConnectionError:
+                raise
+            except MBusError as error:
+                _log.info("%s", error)
+                found[address] = None
+        return found
+
+    async def query(self, address: Address) -> MBusSlaveData:
+        """Read one slave to its last telegram, from its first one on.
+
+        Raises MBusTimeoutError, MBusGarbledError, MBusCollisionError, MBusWrongAddressError, MBusStaleError,
+        MBusNoDataError, MBusApplicationError, MBusEncryptedError, MBusDecodeError or MBusTooManyTelegramsError.
+        """
+        return await self._query(parse_target(address))
+
+    async def scan_addresses(
+        self, addresses: Iterable[int] = range(251), progress: Progress | None = None
+    ) -> dict[int, MBusSlaveInfo | None]:
+        """Look for a slave at each primary address; None where there is none, or more than one.
+
+        `progress(address, found)` is called after each address: with the slave, with the error that says why something
+        is there which cannot be read (MBusCollisionError above all), or with None.
+        """
+        scanned = primary_range(addresses)
+        found: dict[int, MBusSlaveInfo | None] = {}
+        for address in scanned:
+            result = await self._run(partial(identify, address, self._fcb, self._decode))
+            report = self._scanned(address, result)
+            found[address] = report if isinstance(report, MBusSlaveInfo) else None
+            if progress is not None:
+                progress(address, report)
+        return found
+
+    async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
+        result = await self._run(partial(self._readout, target))
+        if result.failure is not None:
+            raise self._error(result.failure, target)
+        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()))
+
+    def _ping(self, target: int | SecondaryAddress) -> Procedure[Failure | None]:
+        return ping(target, self._fcb) if isinstance(target, int) else select(target, self._fcb)
+
+    def _readout(self, target: int | SecondaryAddress) -> Procedure[Readout]:
+        if isinstance(target, int):
+            return readout(target, self._fcb, self._decode, self._max_telegrams)
+        return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams)
+
+    def _scanned(self, address: int, found: Identification) -> MBusSlaveInfo | MBusError | None:
+        if found.failure is None:
+            return MBusSlaveInfo(address=address) if found.telegram is None else slave_info(found.telegram, address)
+        if found.failure.kind is FailureKind.NO_ANSWER:
+            return None
+        error = self._error(found.failure, address)
+        _log.info("%s", error)
+        return error
+
+    def _error(self, failure: Failure, target: int | SecondaryAddress) -> MBusError:
+        assert self._link is not None
+        return to_error(failure, target, self._baudrate, self._link.window)
+
+    async def _run(self, begin: Callable[[], Procedure[Result]]) -> Result:
+        async with self._lock:
+            reused = self._runner
+            runner = await self._connected()
+            try:
+                return await runner.run(begin())
+            except MBusConnectionError:
+                # Gateways drop a connection that was idle, which shows only when it is used again.
+                if runner is not reused or runner.heard or self._closed:
+                    raise
+            runner = await self._connected()
+            return await runner.run(begin())
+
+    async def _connected(self) -> Runner:
+        """The open connection; a new one where there is none or it was lost."""
+        if self._closed:
+            raise MBusConnectionError("the master was closed")
+        runner = self._runner
+        if runner is not None:
+            if runner.loop is not asyncio.get_running_loop():
+                raise MBusUsageError("the master is open in another event loop: close it there first")
+            if runner.is_open:
+                return runner
+            self._runner = None
+            await runner.close()
+        stream = await self._open_stream()
+        self._fcb.forget()
+        self._link = MasterLink(self._baudrate, latency=stream.latency, window=self._window, attempts=self._attempts)
+        self._runner = Runner(stream, self._link)
+        if self._closed:
+            await self.close()
+            raise MBusConnectionError("the master was closed")
+        return self._runner
+
+    async def _open_stream(self) -> Stream:
+        source = self._source
+        if isinstance(source, str):
+            return await open_stream(
+                source, baudrate=self._baudrate, parity=self._parity, timeout=self._connect_timeout
+            )
+        if isinstance(source, Stream):
+            if not source.is_open:
+                raise MBusConnectionError("the stream that the master was given is closed")
+            return source
+        stream = source.connect()
+        return stream if isinstance(stream, Stream) else await stream

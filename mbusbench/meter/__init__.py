@@ -1,0 +1,1 @@
+"""A simulated meter: its device file, its values over time, the records that it sends."""

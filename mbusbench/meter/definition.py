@@ -1,0 +1,291 @@
+"""The device file: who a meter is, which telegrams it sends, and recorded telegrams that prove it.
+
+A telegram's record area has at most 240 bytes (EN 13757-3); all telegrams but the last end with DIF 1F by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+from pydantic import Field, PlainValidator, PrivateAttr, model_validator
+
+from mbusbench.codec.header import manufacturer_code
+from mbusbench.codec.tables import device_types
+from mbusbench.definition.document import Path_, read_document
+from mbusbench.definition.fields import (
+    Byte,
+    Duration,
+    Exact,
+    Format,
+    HexBytes,
+    IdentificationNumber,
+    PrimaryAddress,
+    one_of,
+)
+from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
+from mbusbench.meter.generator import Generator
+from mbusbench.meter.record_definition import Record
+from mbusbench.protocol.fcb import FcbMode
+from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.timing import BAUD_RATES
+
+MAX_RECORD_BYTES = 240
+MAX_TELEGRAMS = 64
+
+
+class Confidence(Enum):
+    """How sure a device file is: A telegram and manufacturer agree, B telegram only, C manual only, D thin or inferred."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+def _manufacturer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
+        return value
+    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
+        return manufacturer_code(value)
+    raise mistake(f"{shown(value)} is not a manufacturer: three capital letters, or a code such as 0x2C2D")
+
+
+def _medium(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFE:
+        return value
+    if isinstance(value, str):
+        code = device_types.code(value)
+        if code is not None:
+            return code
+        raise mistake(f"there is no medium {value!r}{did_you_mean(value, device_types.names())}")
+    raise mistake(f"{shown(value)} is not a medium: a name such as heat, or a code 0x00..0xfe")
+
+
+def _delay(value: object) -> tuple[int, int]:
+    if isinstance(value, tuple):
+        return value
+    pair = value if isinstance(value, list) else [value, value]
+    if len(pair) != 2:
+        raise mistake("one duration, or two: the shortest and the longest")
+    low, high = (_duration_of(each) for each in pair)
+    if low > high:
+        raise mistake("the shortest response delay is longer than the longest")
+    return low, high
+
+
+def _duration_of(value: object) -> int:
+    return _Holder(duration=value).duration  # type: ignore[arg-type]
+
+
+class _Holder(Definition):
+    duration: Duration
+
+
+def _baud(value: object) -> int:
+    if value not in BAUD_RATES or isinstance(value, bool):
+        raise mistake(f"{shown(value)} is not one of {', '.join(str(rate) for rate in BAUD_RATES)}")
+    assert isinstance(value, int)
+    return value
+
+
+Manufacturer = Annotated[int, PlainValidator(_manufacturer)]
+Medium = Annotated[int, PlainValidator(_medium)]
+ResponseDelay = Annotated[tuple[int, int], PlainValidator(_delay)]
+Baud = Annotated[int, PlainValidator(_baud)]
+
+
+class DeviceHeader(Definition):
+    """Identity and habits. A bus file may override them for one meter."""
+
+    manufacturer: Manufacturer
+    version: Byte
+    medium: Medium
+    id: IdentificationNumber = "00000000"
+    address: PrimaryAddress = 0
+    baud: list[Baud] = Field(default=[300, 2400], min_length=1)
+    status: Byte = 0
+    access_number: Byte = 0
+    configuration: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
+    response_delay: ResponseDelay | None = None
+    fcb: Annotated[FcbMode, one_of(FcbMode)] = FcbMode.STRICT
+    after_last: Annotated[AfterLast, one_of(AfterLast)] = AfterLast.WRAP
+
+
+class TelegramDefinition(Definition):
+    """One telegram of a readout."""
+
+    records: list[Record] = []  # noqa: RUF012
+    manufacturer_data: HexBytes | None = None
+    more_records_follow: bool | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> TelegramDefinition:
+        size = sum(record.size for record in self.records)
+        if self.manufacturer_data is not None:
+            size += 1 + len(self.manufacturer_data)
+        elif self.more_records_follow:
+            size += 1
+        if size > MAX_RECORD_BYTES:
+            raise mistake(f"{size} bytes of records, a telegram holds {MAX_RECORD_BYTES}: split it in two", ["records"])
+        return self
+
+
+class Check(Definition):
+    """A recorded telegram and the values it means, in the API's units.
+
+    Without `at` the telegram was recorded: the device must have its records in its order, and with its values send it byte
+    for byte. With `at` it is what the device sends then, as it is.
+    """
+
+    telegram: HexBytes
+    records: list[Exact | str | bool | None] | None = None
+    number: Annotated[int, Field(ge=1, le=MAX_TELEGRAMS)] = 1
+    at: Duration | None = None
+    source: str | None = None
+
+
+class Device(Definition):
+    """A whole device file."""
+
+    format: Format
+    description: str | None = None
+    source: str | None = None
+    confidence: Annotated[Confidence, one_of(Confidence)] | None = None
+    device: DeviceHeader
+    telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
+    checks: list[Check] = []  # noqa: RUF012
+    _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
+
+    @property
+    def compiled(self) -> dict[object, object]:
+        """What `meter.plan` made of the device, by the epoch that it was made for."""
+        return self._compiled
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Device:
+        """The device in the file `path`; DefinitionError with a line for each mistake."""
+        return cls.from_document(read_document(path))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Device:
+        wrong = [*self._name_mistakes(), *self._size_mistakes(), *self._follow_mistakes(), *self._range_mistakes()]
+        wrong += [
+            (("checks", index, "number"), f"{check.number} is not in 1..{len(self.telegrams)}")
+            for index, check in enumerate(self.checks)
+            if check.number > len(self.telegrams)
+        ]
+        if wrong:
+            raise mistakes(wrong)
+        return self
+
+    def each_record(self) -> Iterator[tuple[Path_, Record]]:
+        """Every record with its place in the file."""
+        for outer, telegram in enumerate(self.telegrams):
+            for inner, record in enumerate(telegram.records):
+                yield ("telegrams", outer, "records", inner), record
+
+    def more_follows(self, telegram: int) -> bool:
+        """Whether this telegram ends with DIF 1F."""
+        stated = self.telegrams[telegram].more_records_follow
+        return telegram + 1 < len(self.telegrams) if stated is None else stated
+
+    @cached_property
+    def named(self) -> dict[str, list[Record]]:
+        """Records by the name that others may use for them."""
+        found: dict[str, list[Record]] = {}
+        for _, record in self.each_record():
+            if record.raw is not None:
+                continue
+            name = record.name or (record.quantity if record.is_plain else None)
+            if name is not None:
+                found.setdefault(name, []).append(record)
+        return found
+
+    def followed(self, name: str) -> Record:
+        """The record with a name that `follows` may use."""
+        records = self.named[name]
+        return next((record for record in records if record.name == name), records[0])
+
+    def _name_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        seen: set[str] = set()
+        for path, record in self.each_record():
+            if record.name in seen:
+                yield (*path, "name"), f"another record is called {record.name!r} already"
+            elif record.name is not None:
+                seen.add(record.name)
+
+    def _size_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        for index, telegram in enumerate(self.telegrams):
+            size = sum(record.size for record in telegram.records)
+            if telegram.manufacturer_data is None and self.more_follows(index) and size == MAX_RECORD_BYTES:
+                text = f"{size + 1} bytes with the closing 1F, a telegram holds {MAX_RECORD_BYTES}: split it in two"
+                yield ("telegrams", index, "records"), text
+
+    def _follow_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        for path, record in self.each_record():
+            counter = record.value.counter if isinstance(record.value, Generator) else None
+            if counter is None or counter.follows is None:
+                continue
+            place = (*path, "value", "counter", "follows")
+            named = self.named.get(counter.follows, [])
+            if not named:
+                yield place, f"no value is called {counter.follows!r}{did_you_mean(counter.follows, self.named)}"
+            elif len(named) > 1 and all(each.name != counter.follows for each in named):
+                yield place, f"{len(named)} records could be meant by {counter.follows!r}: give one a name"
+            else:
+                reason = follow_obstacle(record, self.followed(counter.follows))
+                if reason:
+                    yield place, reason
+
+    def _range_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        for path, record in self.each_record():
+            generator = record.value
+            if not isinstance(generator, Generator) or generator.counter is not None or record.capacity is None:
+                continue
+            curve = generator.curve(Random(0), 0)
+            bounds = curve.bounds() if curve is not None and generator.random is None else None
+            if generator.random is not None:
+                bounds = min(generator.random), max(generator.random)
+            if bounds is None:
+                continue
+            low, high = record.capacity
+            for bound in bounds:
+                if not low <= bound * record.per_unit // 1 <= high:
+                    yield (*path, "value"), f"{float(bound):g} does not fit into {record.code or 'this register'}"
+                    break
+
+
+# Hours' worth of the first unit make one of the second: (units of the integral) for each (unit of the value) and hour.
+INTEGRALS: dict[tuple[str, str], tuple[int, int]] = {
+    ("W", "kWh"): (1, 1000),
+    ("W", "MJ"): (36, 10000),
+    ("MJ/h", "MJ"): (1, 1),
+    ("MJ/h", "kWh"): (10, 36),
+    ("var", "kvarh"): (1, 1000),
+    ("VA", "kVAh"): (1, 1000),
+    ("m³/h", "m³"): (1, 1),
+    ("kg/h", "kg"): (1, 1),
+}
+
+
+def follow_obstacle(record: Record, source: Record) -> str | None:
+    """Why a counter cannot follow that record, or None."""
+    if source is record:
+        return "a counter cannot follow itself"
+    value = source.value
+    if isinstance(value, Generator) and (value.counter is not None or value.is_date or value.device is not None):
+        return "what a counter follows must be a constant, ramp, daily, step or random value"
+    if value is None or isinstance(value, str):
+        return "what a counter follows must be a number"
+    units = (source.vib_block.unit or "no unit", record.vib_block.unit or "no unit")
+    if units not in INTEGRALS:
+        return f"{units[1]} is not what {units[0]} add up to over time"
+    return None
+
+
+__all__ = ["Check", "Confidence", "Device", "DeviceHeader", "TelegramDefinition"]

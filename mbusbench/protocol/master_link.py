@@ -1,0 +1,376 @@
+"""The master's side of the link layer (EN 13757-2): one request at a time, its repeats, its answer.
+
+Sans I/O: the caller writes the bytes that `start` and `poll` return, passes on what arrives, and calls `poll` when
+`next_wakeup` is due. Frame count bits are the procedures' business; here a repeat is the identical frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
+from mbusbench.codec.control_field import PRM
+from mbusbench.codec.frame import ACK, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame_reader import FrameReader, Reject, RejectReason
+from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Received, Reply, Silence, WrongAddress
+from mbusbench.timing import bit_time, character_time, first_character_timeout, idle_time
+
+LONGEST_FRAME = 261
+ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and DFC
+
+_ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
+_DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED)
+_SHORTEST_FRAME = 5
+_LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
+_DRIBBLE = 5_000_000_000
+
+
+class Expect(Enum):
+    """What answers a request."""
+
+    ACKNOWLEDGE = "E5"
+    DATA = "RSP_UD, or E5 where the slave has none"
+    EITHER = "E5, A2 or RSP_UD alike"
+    NOTHING = "nobody answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what may answer it.
+
+    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `previous`: the
+    answer before, of which a copy may still be under way. `accepts`: whether data come from the slave that was meant,
+    where the A field does not tell. `attempts`: transmissions in all, where less than the link's own number do.
+    """
+
+    request: ShortFrame | LongFrame
+    expect: Expect
+    alone: bool = False
+    previous: LongFrame | None = None
+    accepts: Callable[[LongFrame], bool] | None = None
+    attempts: int | None = None
+
+
+class LinkState(Enum):
+    """Where the exchange is."""
+
+    IDLE = "no exchange under way"
+    QUIET = "the request waits for an idle line"
+    AWAITING = "sent, and no answer yet"
+    SETTLING = "an answer is held, which counts if nothing refutes it"
+
+
+class LinkEvent(Enum):
+    """What moves an exchange on."""
+
+    BUSY = "started, but the line is not idle"
+    SEND = "the request goes out"
+    HOLD = "an answer came that something may still refute"
+    REFUTE = "it was refuted"
+    RETRY = "the attempt failed and a repeat is left"
+    FINISH = "the outcome is known"
+    CANCEL = "the caller gave up"
+
+
+TRANSITIONS: dict[LinkState, dict[LinkEvent, LinkState]] = {
+    LinkState.IDLE: {
+        LinkEvent.BUSY: LinkState.QUIET,
+        LinkEvent.SEND: LinkState.AWAITING,
+        LinkEvent.CANCEL: LinkState.IDLE,
+    },
+    LinkState.QUIET: {
+        LinkEvent.SEND: LinkState.AWAITING,
+        LinkEvent.FINISH: LinkState.IDLE,
+        LinkEvent.CANCEL: LinkState.IDLE,
+    },
+    LinkState.AWAITING: {
+        LinkEvent.HOLD: LinkState.SETTLING,
+        LinkEvent.RETRY: LinkState.QUIET,
+        LinkEvent.FINISH: LinkState.IDLE,
+        LinkEvent.CANCEL: LinkState.IDLE,
+    },
+    LinkState.SETTLING: {
+        LinkEvent.HOLD: LinkState.SETTLING,
+        LinkEvent.REFUTE: LinkState.AWAITING,
+        LinkEvent.FINISH: LinkState.IDLE,
+        LinkEvent.CANCEL: LinkState.IDLE,
+    },
+}
+
+
+class MasterLink:
+    """The link of one master to one line. All times in ns.
+
+    `latency` is what the transport adds to an answer; `window` overrides how long the first character is waited for
+    after the end of the request, `attempts` is how often a request is sent at most.
+    """
+
+    def __init__(self, baudrate: int, *, latency: int = 0, window: int | None = None, attempts: int = 3) -> None:
+        self._latency = latency
+        self._window_override = window
+        self._attempts = attempts
+        self._reader = FrameReader()
+        self._state = LinkState.IDLE
+        self._exchange: Exchange | None = None
+        self._request = b""
+        self._left = 0
+        self._attempt = 0
+        self._received: list[Received] = []
+        self._foreign: ShortFrame | LongFrame | None = None
+        self._held: SingleCharacter | ShortFrame | LongFrame | None = None
+        self._collided = False
+        self._unanswered = False
+        self._began = 0
+        self._sent = 0
+        self._window_end = 0
+        self._deadline = 0
+        self._limit = 0
+        self._last = 0
+        self._traffic_end = 0
+        self._late_until = 0
+        self.outcome: Outcome | None = None
+        self.set_baudrate(baudrate)
+
+    def set_baudrate(self, baudrate: int) -> None:
+        """The rate of the line from the next request on."""
+        self._character = character_time(baudrate)
+        self._longest = character_time(baudrate, LONGEST_FRAME)
+        self.window = self._window_override or first_character_timeout(baudrate) + self._latency
+        self._settle = idle_time(baudrate) + self._latency // 10
+        self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
+
+    @property
+    def state(self) -> LinkState:
+        return self._state
+
+    def start(self, exchange: Exchange, now: int) -> bytes:
+        """Begin `exchange`; the bytes to send now, none where the line has to become idle first."""
+        self.outcome = None
+        self._exchange = exchange
+        self._request = exchange.request.encode()
+        self._left = min(exchange.attempts or self._attempts, self._attempts)
+        self._attempt = 0
+        self._unanswered = False
+        self._received = []
+        if now >= self._idle_at():
+            return self._send(now)
+        self._move(LinkEvent.BUSY)
+        self._limit = now + self.window + self._longest
+        return b""
+
+    def receive(self, data: bytes, now: int) -> None:
+        """Take bytes from the line. `outcome` is set when they, or nothing more, were to come."""
+        self._last = now
+        state = self._state
+        if state is LinkState.IDLE or state is LinkState.QUIET:
+            self._reader.receive(data)
+            self._traffic_end = now + (self._gap if self._reader.missing else self._settle)
+            return
+        for item in self._reader.receive(data):
+            self._take(item, now)
+            if self.outcome is not None:
+                if self._reader.missing:
+                    self._traffic_end = now + self._gap
+                return
+        if self._reader.missing:
+            self._deadline = min(now + self._gap, self._hard_limit())
+        elif self._state is LinkState.AWAITING:
+            self._deadline = self._window_end
+
+    def poll(self, now: int) -> bytes:
+        """Let time pass; the bytes to send now, if any."""
+        state = self._state
+        if state is LinkState.IDLE:
+            return b""
+        if state is LinkState.QUIET:
+            if now >= self._idle_at():
+                return self._send(now)
+            if now >= self._limit:
+                self._finish(Garbled(tuple(self._received), self._attempt), now)
+            return b""
+        if now < self._deadline:
+            return b""
+        for item in self._reader.idle():
+            self._take(item, now)
+            if self.outcome is not None:
+                return b""
+        if self._state is LinkState.AWAITING and now < self._window_end:
+            self._deadline = self._window_end
+            return b""
+        if self._state is LinkState.SETTLING:
+            if now < self._deadline:
+                return b""
+            assert self._held is not None
+            self._finish(Reply(self._held, self._attempt), now)
+            return b""
+        return self._attempt_failed(now)
+
+    def next_wakeup(self) -> int | None:
+        """When `poll` is due next, None while no exchange is under way. Earlier calls do no harm."""
+        if self._state is LinkState.IDLE:
+            return None
+        if self._state is LinkState.QUIET:
+            return min(self._idle_at(), self._limit)
+        return self._deadline
+
+    def cancel(self, now: int) -> None:
+        """Give the exchange up. Its answer may still come; the next request waits until it can not."""
+        if self._state in (LinkState.AWAITING, LinkState.SETTLING):
+            self._late_until = self._sent + self.window
+            if self._heard():
+                self._traffic_end = self._last + (self._gap if self._reader.missing else self._settle)
+        self._move(LinkEvent.CANCEL)
+
+    def reset(self) -> None:
+        """Forget everything about the line: the connection is a new one."""
+        self._reader.clear()
+        self._state = LinkState.IDLE
+        self._traffic_end = self._late_until = self._last = 0
+        self.outcome = None
+
+    def _move(self, event: LinkEvent) -> None:
+        self._state = TRANSITIONS[self._state][event]
+
+    def _idle_at(self) -> int:
+        """When a request may go out, as things look now."""
+        return max(self._traffic_end, self._late_until)
+
+    def _heard(self) -> bool:
+        """Whether anything came since the request began to go out."""
+        return self._last > self._began
+
+    def _hard_limit(self) -> int:
+        """However a frame dribbles or phantom headers follow each other: here an attempt ends."""
+        return self._sent + self.window + 2 * self._longest + _DRIBBLE
+
+    def _send(self, now: int) -> bytes:
+        exchange = self._exchange
+        assert exchange is not None
+        self._move(LinkEvent.SEND)
+        self._reader.clear()
+        self._received = []
+        self._foreign = None
+        self._held = None
+        self._collided = False
+        self._attempt += 1
+        self._left -= 1
+        self._began = now
+        self._sent = now + self._character * len(self._request)
+        wait = self._settle if exchange.expect is Expect.NOTHING else self.window
+        self._window_end = self._deadline = self._sent + wait
+        self._limit = self._window_end + self._longest
+        return self._request
+
+    def _take(self, item: Received, now: int) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        if isinstance(item, LongFrame | ShortFrame):
+            address = exchange.request.address
+            if item.control & PRM:
+                if item != exchange.request:
+                    self._note(item, now)
+                    self._wait_again(now)
+            elif item.address != address and address not in _ANY_ADDRESS:
+                self._take_foreign(item, now)
+            elif isinstance(item, LongFrame):
+                self._take_data(item, now, exchange)
+            elif item.control & 0x4F == 0:
+                self._take_acknowledge(item, now, exchange)  # the short frame of IEC 60870-5-2 for it
+            else:
+                self._note(item, now)
+        elif item == ACK:
+            self._take_acknowledge(ACK, now, exchange)
+        elif not isinstance(item, SingleCharacter):
+            self._note(item, now)
+        elif exchange.expect is Expect.EITHER:
+            self._finish(Reply(item, self._attempt), now)
+        else:
+            self._note(Reject(item.encode(), RejectReason.START), now)
+
+    def _take_data(self, frame: LongFrame, now: int, exchange: Exchange) -> None:
+        if frame.control not in ANSWERS:
+            self._note(frame, now)
+        elif exchange.accepts is not None and not exchange.accepts(frame):
+            self._take_foreign(frame, now)
+        elif exchange.expect is Expect.ACKNOWLEDGE or frame == exchange.previous:
+            # A late answer to an earlier request, most likely: what was asked for may be right behind it.
+            self._hold(frame, max(self._window_end, now + self._settle))
+        elif exchange.expect is not Expect.NOTHING:
+            self._finish(Reply(frame, self._attempt), now)
+
+    def _take_acknowledge(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
+        if exchange.alone and (self._held is not None or self._received):
+            self._note(frame, now)
+        elif exchange.alone or exchange.expect is Expect.DATA:
+            # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
+            self._hold(frame, now + self._settle)
+        elif exchange.expect is not Expect.NOTHING:
+            self._finish(Reply(frame, self._attempt), now)
+
+    def _take_foreign(self, frame: ShortFrame | LongFrame, now: int) -> None:
+        self._foreign = frame
+        self._wait_again(now)
+
+    def _wait_again(self, now: int) -> None:
+        """The line was somebody else's; the slave that was asked begins its answer after that."""
+        self._window_end = min(now + self.window, self._hard_limit())
+        if self._state is LinkState.AWAITING:
+            self._deadline = self._window_end
+
+    def _note(self, item: Received, now: int) -> None:
+        """Keep what is no answer, and see what it means for the wait."""
+        exchange = self._exchange
+        assert exchange is not None
+        # A damaged answer ends the wait; noise leaves the window as it is.
+        damaged = isinstance(item, Reject) and len(item.raw) >= _SHORTEST_FRAME and item.reason in _DAMAGED
+        if self._state is LinkState.SETTLING and (exchange.alone or damaged):
+            assert self._held is not None
+            self._received.append(self._held)
+            self._held = None
+            self._collided = exchange.alone
+            self._move(LinkEvent.REFUTE)
+            damaged = True
+        self._received.append(item)
+        if damaged:
+            self._window_end = min(max(self._window_end, now), self._last + self._gap)
+            self._deadline = self._window_end
+
+    def _hold(self, frame: SingleCharacter | ShortFrame | LongFrame, until: int) -> None:
+        if self._held is None or isinstance(frame, LongFrame):
+            self._held = frame
+        self._deadline = until
+        self._move(LinkEvent.HOLD)
+
+    def _attempt_failed(self, now: int) -> bytes:
+        outcome = self._judge()
+        if isinstance(outcome, Silence | WrongAddress):
+            self._unanswered = True
+        if self._heard():
+            self._traffic_end = self._last + self._settle
+        exchange = self._exchange
+        assert exchange is not None
+        if not self._left or exchange.expect is Expect.NOTHING:
+            self._finish(outcome, now)
+            return b""
+        self._move(LinkEvent.RETRY)
+        return self._send(now) if now >= self._idle_at() else b""
+
+    def _judge(self) -> Outcome:
+        exchange = self._exchange
+        assert exchange is not None
+        if self._collided or (exchange.alone and self._received):
+            return Collision(tuple(self._received), self._attempt)
+        if self._foreign is not None:
+            return WrongAddress(self._foreign, self._attempt)
+        if self._received:
+            return Garbled(tuple(self._received), self._attempt)
+        return Silence(self._attempt)
+
+    def _finish(self, outcome: Outcome, now: int) -> None:
+        self._move(LinkEvent.FINISH)
+        self.outcome = outcome
+        if type(outcome) is Reply and self._unanswered:
+            # This may be the late answer to an attempt before, and the answer to the last one still under way.
+            self._late_until = self._sent + self.window

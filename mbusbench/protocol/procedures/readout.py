@@ -1,0 +1,170 @@
+"""Readout of a slave to its last telegram: link reset or selection, then REQ_UD2 with a toggling frame count bit.
+
+Three failures end in one restart from the first telegram, as the slave may have lost its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mbusbench.codec.address import SELECTED, SecondaryAddress
+from mbusbench.codec.control_field import REQ_UD2, with_fcb
+from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.codec.telegram import Telegram
+from mbusbench.errors import MBusDecodeError
+from mbusbench.protocol.fcb import MasterFcb
+from mbusbench.protocol.master_link import Exchange, Expect
+from mbusbench.protocol.outcome import Failure, FailureKind, Reply, failure
+from mbusbench.protocol.procedures import Procedure
+from mbusbench.protocol.procedures.reset import link_reset
+from mbusbench.protocol.procedures.select import select, sent_by
+
+MAX_TELEGRAMS = 16
+DOING = "request for data (REQ_UD2)"
+
+# Raises MBusDecodeError where the frame holds no telegram.
+Decode = Callable[[LongFrame], Telegram]
+Accepts = Callable[[LongFrame], bool]
+Prepare = Callable[[], Procedure[Failure | None]]
+
+_READABLE = frozenset((0x72, 0x73, 0x76, 0x77, 0x78, 0x7A))
+_HEADER_SIZES = {0x72: 12, 0x76: 12, 0x7A: 4}
+_LINK_FAILURES = frozenset(
+    (FailureKind.NO_ANSWER, FailureKind.GARBLED, FailureKind.COLLISION, FailureKind.WRONG_ADDRESS, FailureKind.STALE)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """What a readout brought: its telegrams in order, and `failure` where it is not complete.
+
+    `address` is the A field of the first answer, which need not be the address that was asked.
+    """
+
+    address: int
+    telegrams: tuple[Telegram, ...]
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where telegrams come from: the address that is asked, and which frames count as its answers (None: all)."""
+
+    address: int
+    fcb: MasterFcb
+    decode: Decode
+    accepts: Accepts | None = None
+
+
+def readout(address: int, fcb: MasterFcb, decode: Decode, max_telegrams: int = MAX_TELEGRAMS) -> Procedure[Readout]:
+    """Read the slave at a primary address, or at 254 the only one there is."""
+
+    def prepare() -> Procedure[Failure | None]:
+        return link_reset(address, fcb)
+
+    return (yield from _with_restart(Source(address, fcb, decode), prepare, max_telegrams))
+
+
+def readout_by_secondary_address(
+    mask: SecondaryAddress, fcb: MasterFcb, decode: Decode, max_telegrams: int = MAX_TELEGRAMS
+) -> Procedure[Readout]:
+    """Select the slave that `mask` names and read it; what another one sends is not taken."""
+
+    def prepare() -> Procedure[Failure | None]:
+        return select(mask, fcb)
+
+    return (yield from _with_restart(Source(SELECTED, fcb, decode, sent_by(mask)), prepare, max_telegrams))
+
+
+def next_telegram(
+    source: Source, previous: LongFrame | None = None
+) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:
+    """Ask for one telegram; it comes with its frame and the attempts it took. None: the slave says E5."""
+    address, fcb = source.address, source.fcb
+    request = ShortFrame(with_fcb(REQ_UD2, fcb.request_bit(address)), address)
+    outcome = yield Exchange(request, Expect.DATA, previous=previous, accepts=source.accepts)
+    if type(outcome) is not Reply:
+        fcb.forget(address)
+        return failure(outcome, DOING)
+    frame = outcome.frame
+    if not isinstance(frame, LongFrame):
+        return None
+    fcb.success(address)
+    try:
+        telegram = source.decode(frame)
+    except MBusDecodeError as error:
+        return Failure(FailureKind.DECODE, DOING, str(error))
+    failed = _unusable(telegram)
+    return (telegram, frame, outcome.attempts) if failed is None else failed
+
+
+def _unusable(telegram: Telegram) -> Failure | None:
+    if telegram.application_error is not None:
+        return Failure(FailureKind.APPLICATION_ERROR, DOING, code=telegram.application_error)
+    if telegram.encrypted:
+        return Failure(FailureKind.ENCRYPTED, DOING, telegram.diagnostics[0].text)
+    if telegram.ci not in _READABLE:
+        return Failure(FailureKind.DECODE, DOING, f"CI {telegram.ci:02X} is no readout")
+    return None
+
+
+def _with_restart(source: Source, prepare: Prepare, max_telegrams: int) -> Procedure[Readout]:
+    unprepared = yield from prepare()
+    if unprepared is not None:
+        return Readout(source.address, (), unprepared)
+    result = yield from _telegrams(source, max_telegrams)
+    if result.failure is None or result.failure.kind not in _LINK_FAILURES:
+        return result
+    if (yield from prepare()) is not None:
+        return result
+    return (yield from _telegrams(source, max_telegrams))
+
+
+def _telegrams(source: Source, max_telegrams: int) -> Procedure[Readout]:
+    address = source.address
+    found = yield from next_telegram(source)
+    if found is None:
+        return Readout(address, (), Failure(FailureKind.NO_DATA, DOING))
+    if isinstance(found, Failure):
+        return Readout(address, (), found)
+    telegram, frame, _ = found
+    answering = frame.address
+    if not telegram.more_records_follow:
+        return Readout(answering, (telegram,))
+    telegrams = [telegram]
+    while telegrams[-1].more_records_follow:
+        if len(telegrams) >= max_telegrams:
+            failed = Failure(FailureKind.TOO_MANY_TELEGRAMS, DOING, f"more than {max_telegrams} telegrams")
+            return Readout(answering, tuple(telegrams), failed)
+        found = yield from next_telegram(source, previous=frame)
+        if found is None:
+            break
+        if isinstance(found, Failure):
+            return Readout(answering, tuple(telegrams), found)
+        telegram, frame, attempts = found
+        doubt = _doubt(telegrams, telegram, attempts)
+        if doubt is not None:
+            return Readout(answering, tuple(telegrams), doubt)
+        telegrams.append(telegram)
+    return Readout(answering, tuple(telegrams))
+
+
+def _doubt(telegrams: list[Telegram], telegram: Telegram, attempts: int) -> Failure | None:
+    """Why `telegram` can not be the next one of the readout."""
+    if attempts > 1 and _layout(telegram) == _layout(telegrams[0]):
+        # Asked twice: the slave may have lost its power, and with it its place in the sequence.
+        return Failure(FailureKind.STALE, DOING, "the slave began again with its first telegram")
+    body = _body(telegram)
+    if any(body == _body(earlier) for earlier in telegrams):
+        return Failure(FailureKind.TOO_MANY_TELEGRAMS, DOING, f"telegram {len(telegrams) + 1} is an earlier one again")
+    return None
+
+
+def _body(telegram: Telegram) -> tuple[int, bytes]:
+    """What two telegrams with the same records share: access number and status aside."""
+    return telegram.ci, telegram.data[_HEADER_SIZES.get(telegram.ci, 0) :]
+
+
+def _layout(telegram: Telegram) -> list[bytes]:
+    return [record.field.header.raw for record in telegram.records]

@@ -1,0 +1,51 @@
+"""The byte stream that every transport is: bytes out by `write`, bytes in and the loss of the connection by callbacks.
+
+It knows no frames and keeps no time. Callbacks run in the event loop, never inside a call of `write`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from mbusbench.errors import MBusConnectionError
+
+DataCallback = Callable[[bytes], None]
+LostCallback = Callable[[MBusConnectionError], None]
+
+
+def ignore_data(data: bytes) -> None:
+    """The `on_data` of a stream that nobody listens to: what arrives is dropped."""
+
+
+def ignore_loss(error: MBusConnectionError) -> None:
+    """The `on_lost` of a stream that nobody listens to."""
+
+
+class Stream(ABC):
+    """A byte stream to a bus.
+
+    `on_data` gets each chunk as it arrives. `on_lost` is called once when the connection ends by itself, never after
+    `close`; no `on_data` follows it. `latency` is what this transport may add to an answer, in ns: it belongs into
+    every timeout.
+    """
+
+    on_data: DataCallback = staticmethod(ignore_data)
+    on_lost: LostCallback = staticmethod(ignore_loss)
+    latency: int = 0
+
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """False once the stream was closed or lost."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send `data` without waiting. Raises MBusConnectionError when the stream is not open."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close at once, dropping what was not sent yet. May be called twice, and cancelled."""
+
+    def set_baudrate(self, baudrate: int) -> None:  # noqa: B027
+        """Change the rate of the line from the next character on; nothing to do where the other end sets it (TCP)."""
