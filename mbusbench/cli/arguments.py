@@ -21,7 +21,9 @@ def primary_addresses(texts: Iterable[str]) -> list[int]:
     found = []
     for address in addresses(texts):
         if not isinstance(address, int):
-            raise click.BadParameter(f"{address} is a secondary address, where a primary one such as 5 or 1-250 belongs")
+            raise click.BadParameter(
+                f"{address} is a secondary address, where a primary one such as 5 or 1-250 belongs"
+            )
         found.append(address)
     return found
 
@@ -78,7 +80,9 @@ def connection_options(command: Any) -> Any:
         (
             click.option("--baudrate", type=click.IntRange(300, 38400), default=2400, show_default=True),
             click.option("--parity", type=click.Choice(["even", "none", "odd"]), default="even", show_default=True),
-            click.option("--timeout", type=click.FloatRange(0.001, 3600), help="Seconds to wait for an answer to begin."),
+            click.option(
+                "--timeout", type=click.FloatRange(0.001, 3600), help="Seconds to wait for an answer to begin."
+            ),
             click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True),
         )
     ):

@@ -33,8 +33,8 @@ class _EncodeGroup(click.Group):
 def command() -> None:
     """Build frames and print them as hex.
 
-    With FILE or - (standard input): JSON objects as `decode --json` prints them, or written by hand (docs/json.md). With
-    the name of a frame: that frame.
+    With FILE or - (standard input): JSON objects as `decode --json` prints them, or written by hand (docs/json.md).
+    With the name of a frame: that frame.
     """
 
 

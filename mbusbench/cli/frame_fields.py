@@ -15,7 +15,7 @@ from mbusbench.codec.ci_field import header_kind
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.header import LongHeader, ShortHeader, manufacturer_code
-from mbusbench.errors import DefinitionError, MBusUsageError
+from mbusbench.errors import MBusUsageError
 
 RSP_UD = 0x08
 RESPONSE_LONG = 0x72
@@ -36,7 +36,11 @@ def json_objects(text: str) -> Iterator[Fields]:
         try:
             value, position = decoder.raw_decode(text, position)
         except (json.JSONDecodeError, RecursionError) as error:
-            where = f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, ValueError) else "too deep"
+            where = (
+                f"line {error.lineno}, column {error.colno}: {error.msg}"
+                if isinstance(error, ValueError)
+                else "too deep"
+            )
             raise click.UsageError(f"this is no JSON: {where}") from None
         for item in value if isinstance(value, list) else [value]:
             if not isinstance(item, dict):
@@ -135,7 +139,20 @@ def _record(record: object, where: str) -> bytes:
         raise _FieldError(f"{where} is no object")
     if "raw" in record:
         return _hex_text(record["raw"], f"{where}.raw")
-    raise NotImplementedError
+    from pydantic import ValidationError
+
+    from mbusbench.meter.generator import Generator
+    from mbusbench.meter.record_definition import Record
+
+    try:
+        made = Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<"))
+        raise _FieldError(f"{where}{'.' if place else ''}{place}: {first['msg']}") from None
+    if isinstance(made.value, Generator):
+        raise _FieldError(f"{where}.value: a frame holds a value, not a generator of values")
+    return made.head + made.fixed_data
 
 
 def _byte(fields: Fields, name: str, default: int | None = None) -> int:
@@ -154,7 +171,9 @@ def _number(fields: Fields, name: str, largest: int, default: int | None = None)
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
-        raise _FieldError(f"{name!r} is missing" if value is None else f"{name!r} is {json.dumps(value)[:40]}, not text")
+        raise _FieldError(
+            f"{name!r} is missing" if value is None else f"{name!r} is {json.dumps(value)[:40]}, not text"
+        )
     return value
 
 

@@ -27,7 +27,9 @@ def captures(arguments: tuple[str, ...]) -> list[bytes]:
     if joined is not None:
         return [joined]
     if len(arguments) > 1:
-        raise click.UsageError(f"this is no hex: {_excerpt(' '.join(arguments))}; give one file, or bytes such as 10 5B 05 60 16")
+        raise click.UsageError(
+            f"this is no hex: {_excerpt(' '.join(arguments))}; give one file, or bytes such as 10 5B 05 60 16"
+        )
     path = Path(arguments[0])
     if not path.exists():
         raise click.UsageError(f"{_excerpt(arguments[0])} is neither hex nor a file")

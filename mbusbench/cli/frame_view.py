@@ -1,4 +1,4 @@
-"""One frame or reject of an input, ready to be shown: its title, its JSON object (docs/json.md), and what it carries."""
+"""One frame or reject of an input, ready to be shown: title, JSON object (docs/json.md), and what it carries."""
 
 from __future__ import annotations
 

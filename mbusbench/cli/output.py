@@ -73,7 +73,7 @@ def print_line(text: str = "", style: str | None = None) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table on stdout; columns named in `right` are aligned to the right. Columns without any content are left out."""
+    """A table on stdout; columns named in `right` are aligned to the right. Columns without content are left out."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
