@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from scripted_bus import E5, Answers, Meter, ScriptedBus, ScriptedStream, bus_of, litres, long, short, telegram
+from tests.master.scripted_bus import E5, Answers, Meter, ScriptedBus, ScriptedStream, bus_of, litres, long, short, telegram
 
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.errors import (

@@ -1,0 +1,136 @@
+"""A long run of random and damaged telegrams: `python -m tests.fuzz.campaign --inputs 1000000 --seed 1`.
+
+No input may make `decode` or the FrameReader raise anything but DecodeError, lose a byte, or take longer than the
+limit. Ends with a summary; exit code 1 where an input failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from tests.fuzz.checks import check_decode, check_other_values, check_round_trip, check_stream, check_warm_as_cold
+from tests.fuzz.inputs import ODD_VALUES, Inputs
+from tests.outside.corpus import corpus_telegrams, recorded_telegrams
+from tests.telegrams import every_frame
+
+LIMIT = 1.0
+_SHOWN_FAILURES = 20
+
+
+class Hang(BaseException):
+    """An input took longer than the limit. No Exception: nothing may swallow it."""
+
+
+@dataclass
+class Summary:
+    """What a run found."""
+
+    inputs: int = 0
+    seconds: float = 0.0
+    kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    layouts: int = 0
+    slowest: float = 0.0
+    slowest_input: str = ""
+
+    def text(self) -> str:
+        """The closing summary, in lines."""
+        lines = [f"{self.inputs} inputs in {self.seconds:.1f} s, {len(self.failures)} failed"]
+        lines += [f"  made as {name}: {count}" for name, count in sorted(self.kinds.items())]
+        lines += [f"  outcome {name}: {count}" for name, count in sorted(self.outcomes.items())]
+        lines.append(f"  layouts judged with other values, warm against cold: {self.layouts}")
+        lines.append(f"  slowest: {self.slowest * 1e3:.2f} ms, {self.slowest_input}")
+        lines += [f"  FAILED {failure}" for failure in self.failures[:_SHOWN_FAILURES]]
+        return "\n".join(lines)
+
+
+def seeds() -> list[bytes]:
+    """What is damaged: the shared telegrams, and the corpus where it is there."""
+    frames = list(every_frame().values())
+    frames += [bytes.fromhex(telegram["hex"]) for telegram in (*recorded_telegrams(), *corpus_telegrams())]
+    return frames
+
+
+def _on_alarm(signum: int, frame: FrameType | None) -> None:
+    raise Hang
+
+
+def _as_text(data: bytes, source: random.Random) -> str:
+    """Hex as people paste it, and what is none."""
+    text = data.hex(source.choice((" ", ":", "-"))) if data and source.random() < 0.5 else data.hex()
+    if source.random() < 0.3:
+        place = source.randrange(len(text) + 1)
+        text = text[:place] + source.choice(("x", " ", "\n", "é", "0", "\x00", "٣", "g")) + text[place:]
+    return text
+
+
+def _check(data: bytes, source: random.Random, stream: bool, summary: Summary) -> str:
+    as_text = source.random() < 0.1
+    outcome = check_decode(_as_text(data, source) if as_text else data)
+    check_round_trip(data)
+    if stream or source.random() < 0.2:
+        check_stream(data, source)
+    if data[6:7] == b"\x72" and outcome.startswith("read"):
+        check_warm_as_cold(data[7:-2])
+        if source.random() < 0.3 and check_other_values(data[7:-2], source, ODD_VALUES):
+            summary.layouts += 1
+    return "given as text: " + outcome if as_text else outcome
+
+
+def run(inputs: int, seed: int, frames: Sequence[bytes]) -> Summary:
+    """`inputs` inputs made out of `frames`; needs the main thread (a hang is ended by SIGALRM)."""
+    summary = Summary()
+    made = iter(Inputs(seed, frames))
+    source = random.Random(seed + 1)
+    before = signal.signal(signal.SIGALRM, _on_alarm)
+    started = time.perf_counter()
+    try:
+        for _ in range(inputs):
+            name, data = next(made)
+            summary.inputs += 1
+            summary.kinds[name] += 1
+            signal.setitimer(signal.ITIMER_REAL, LIMIT)
+            begin = time.perf_counter()
+            try:
+                outcome = _check(data, source, name == "stream of frames and junk", summary)
+            except Hang:
+                outcome = "hang"
+                summary.failures.append(f"{name}: more than {LIMIT} s: {data.hex()}")
+            except Exception as error:  # whatever it is: it is what this run looks for
+                outcome = f"raised {type(error).__name__}"
+                summary.failures.append(f"{name}: {type(error).__name__}: {error}: {data.hex()}")
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            taken = time.perf_counter() - begin
+            summary.outcomes[outcome] += 1
+            if taken > summary.slowest:
+                summary.slowest, summary.slowest_input = taken, f"{name}: {data.hex()}"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    summary.seconds = time.perf_counter() - started
+    return summary
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.campaign", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    frames = seeds()
+    print(f"seed {options.seed}, {len(frames)} telegrams to damage")
+    summary = run(options.inputs, options.seed, frames)
+    print(summary.text())
+    return 1 if summary.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
