@@ -77,7 +77,8 @@ def _hex_bytes(value: object) -> bytes:
     return bytes.fromhex(value)
 
 
-def _exact(value: object) -> Fraction:
+def exact(value: object) -> Fraction:
+    """A number as written; `mistake` where it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
     if isinstance(value, float):
@@ -118,7 +119,10 @@ Duration = Annotated[int, PlainValidator(_duration)]
 HexBytes = Annotated[bytes, PlainValidator(_hex_bytes)]
 """`"0C 78"` as bytes."""
 
-Exact = Annotated[Fraction, PlainValidator(_exact)]
+HexTail = Annotated[bytes, PlainValidator(lambda value: b"" if value == "" else _hex_bytes(value))]
+"""The same, or `""` for none."""
+
+Exact = Annotated[Fraction, PlainValidator(exact)]
 """A number as written: 0.1 is one tenth."""
 
 Instant = Annotated[datetime, PlainValidator(_instant)]

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
-from mbusbench.codec.data_field import encode_value
-from mbusbench.codec.dib import DataInformationBlock, Function
+from mbusbench.codec.data_field import encode_value, lvar_length
+from mbusbench.codec.dib import IDLE_FILLER, DataInformationBlock, Function
 from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
@@ -102,6 +102,7 @@ class Record(Definition):
         if notations[0] == "raw":
             if "value" in self.model_fields_set:
                 raise mistake("raw holds the value already", ["value"])
+            self._check_raw()
             return self
         self._check_blocks()
         if self.data_field and "value" not in self.model_fields_set:
@@ -244,6 +245,24 @@ class Record(Definition):
             self.vib_block  # noqa: B018
         except LookupError as error:
             raise mistake(str(error), ["modifiers"]) from None
+
+    def _check_raw(self) -> None:
+        assert self.raw is not None
+        raw = self.raw
+        if raw.strip(bytes([IDLE_FILLER])) == b"":
+            return
+        try:
+            dib = DataInformationBlock.decode(raw)
+            start = len(dib.raw) + len(ValueInformationBlock.decode(raw, len(dib.raw)).raw)
+        except DecodeError as error:
+            raise mistake(f"no whole record: {error}", ["raw"]) from None
+        length = dib.data_length
+        if length is None:
+            length = 1 + (lvar_length(raw[start]) or 0) if start < len(raw) else 1
+        surplus = len(raw) - start - length
+        if surplus:
+            text = f"{surplus} bytes too many" if surplus > 0 else f"{-surplus} bytes missing"
+            raise mistake(f"not exactly one record: {text}", ["raw"])
 
     def _check_raw_blocks(self) -> None:
         assert self.dib is not None
