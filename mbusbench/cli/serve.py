@@ -16,34 +16,29 @@ if TYPE_CHECKING:
     from mbusbench.bus import VirtualBus
 
 
-class _Endpoint(click.ParamType[str]):
-    name = "HOST:PORT"
+def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    from mbusbench.bus.server import parse_endpoint
+    from mbusbench.errors import MBusUsageError
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from mbusbench.bus.server import parse_endpoint
-        from mbusbench.errors import MBusUsageError
-
-        endpoint = value if "://" in value else f"tcp://{value}"
+    endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)
+    for endpoint in endpoints:
         try:
             parse_endpoint(endpoint)
         except MBusUsageError as error:
-            self.fail(str(error), param, ctx)
-        return endpoint
+            raise click.BadParameter(str(error), context, parameter) from None
+    return endpoints
 
 
-class _Speed(click.ParamType[float | str]):
-    name = "real|max|FACTOR"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        if value == "max":
-            return value
-        try:
-            factor = 1.0 if value == "real" else float(value)
-        except ValueError:
-            factor = 0.0
-        if not 0 < factor <= 1e6:
-            self.fail(f"{value!r} is not real, max or a factor such as 10", param, ctx)
-        return factor
+def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
+    if value is None or value == "max":
+        return value
+    try:
+        factor = 1.0 if value == "real" else float(value)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= 1e6:
+        raise click.BadParameter(f"{value!r} is not real, max or a factor such as 10", context, parameter)
+    return factor
 
 
 @click.command(name="serve")
@@ -51,12 +46,22 @@ class _Speed(click.ParamType[float | str]):
 @click.option(
     "--tcp",
     multiple=True,
-    type=_Endpoint(),
+    callback=_endpoints,
+    metavar="HOST:PORT",
     help="Where to listen, instead of the bus file's endpoints; port 0 is any free one.",
 )
-@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the ready line there too.")
-@click.option("--seed", type=int, help="Of everything that is random; the bus file's if not given.")
-@click.option("--speed", type=_Speed(), help="How fast the line is: its baud rate (real), at once (max), or a factor.")
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the ready line to this file too, when the bus can be used.",
+)
+@click.option("--seed", type=int, help="Of everything that is random, instead of the bus file's.")
+@click.option(
+    "--speed",
+    callback=_speed,
+    metavar="real|max|FACTOR",
+    help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
+)
 def command(
     source: tuple[str, ...], tcp: tuple[str, ...], ready_file: Path | None, seed: int | None, speed: float | str | None
 ) -> None:
