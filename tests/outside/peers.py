@@ -162,6 +162,8 @@ def libmbus(frame: bytes) -> list[Reading]:
     found = []
     for body in re.findall(r"<DataRecord.*?</DataRecord>", text, re.DOTALL):
         fields = {name: unescape(value) for name, value in re.findall(r"<(\w+)>(.*?)</\1>", body, re.DOTALL)}
+        if "Function" not in fields:  # it gave the record up
+            raise PeerError("no record")
         if fields["Function"] in ("Manufacturer specific", "More records follow"):
             continue
         place = tuple(int(fields.get(name, "0")) for name in ("StorageNumber", "Tariff", "Device"))
