@@ -301,8 +301,8 @@ class MasterLink:
             self._finish(Reply(frame, self._attempt), now)
 
     def _take_acknowledge(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
-        if exchange.alone and (self._held is not None or self._received):
-            self._note(frame, now)
+        if (exchange.alone or exchange.expect is Expect.DATA) and (self._held is not None or self._received):
+            self._note(frame, now)  # one of several, or a byte of a damaged frame
         elif exchange.alone or exchange.expect is Expect.DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
             self._hold(frame, now + self._settle)
@@ -325,7 +325,7 @@ class MasterLink:
         assert exchange is not None
         # A damaged answer ends the wait; noise leaves the window as it is.
         damaged = isinstance(item, Reject) and len(item.raw) >= _SHORTEST_FRAME and item.reason in _DAMAGED
-        if self._state is LinkState.SETTLING and (exchange.alone or damaged):
+        if self._state is LinkState.SETTLING and not isinstance(self._held, LongFrame):
             assert self._held is not None
             self._received.append(self._held)
             self._held = None
