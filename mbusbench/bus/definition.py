@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,8 +114,21 @@ class BusFile:
         """Fresh meters, in the order of the file."""
         epoch = self.definition.epoch
         return [
-            _meter(entry, device, number, identification, address, f"{seed}/meter/{index}", epoch)
-            for index, (entry, device, number, address, identification) in enumerate(self._each())
+            Meter(
+                device,
+                address=address,
+                identification=identification,
+                version=entry.version,
+                medium=entry.medium,
+                manufacturer=entry.manufacturer,
+                status=entry.status,
+                fcb=entry.fcb,
+                after_last=entry.after_last,
+                response_delay=entry.response_delay,
+                seed=f"{seed}/meter/{index}",
+                epoch=epoch,
+            )
+            for index, (entry, device, address, identification) in enumerate(self._each())
         ]
 
     def _load_devices(self) -> list[Device]:
@@ -140,8 +152,8 @@ class BusFile:
             raise DefinitionError("\n".join([*own, *dict.fromkeys(broken)]))
         return devices
 
-    def _each(self) -> Iterator[tuple[MeterEntry, Device, int, int, str]]:
-        """(entry, device, number within the entry, address, identification) of each meter."""
+    def _each(self) -> Iterator[tuple[MeterEntry, Device, int, str]]:
+        """(entry, device, address, identification) of each meter."""
         used: dict[str, int] = {}
         for entry, device in zip(self.definition.meters, self._devices, strict=True):
             first = device.device.address if entry.address is None else entry.address
@@ -153,7 +165,7 @@ class BusFile:
                     serial = used.get(entry.device, 0)
                     used[entry.device] = serial + 1
                     identification = counted_up(device.device.id, serial)
-                yield entry, device, number, first + number, identification
+                yield entry, device, first + number, identification
 
 
 def counted_up(identification: str, by: int) -> str:
@@ -161,25 +173,6 @@ def counted_up(identification: str, by: int) -> str:
     if identification.isdigit():
         return f"{(int(identification) + by) % 10**8:08d}"
     return f"{(int(identification, 16) + by) % 16**8:08X}"
-
-
-def _meter(
-    entry: MeterEntry, device: Device, _number: int, identification: str, address: int, seed: str, epoch: datetime
-) -> Meter:
-    return Meter(
-        device,
-        address=address,
-        identification=identification,
-        version=entry.version,
-        medium=entry.medium,
-        manufacturer=entry.manufacturer,
-        status=entry.status,
-        fcb=entry.fcb,
-        after_last=entry.after_last,
-        response_delay=entry.response_delay,
-        seed=seed,
-        epoch=epoch,
-    )
 
 
 def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Device]) -> Iterator[Mistake]:
@@ -196,7 +189,7 @@ def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Devi
             continue
         double = next((address for address in range(first, last + 1) if address in taken), None)
         if double is not None:
-            text = f"address {double} is that of meters[{taken[double]}] already (allow_duplicate_addresses: true permits it)"
+            text = f"address {double} is that of meters[{taken[double]}] (allow_duplicate_addresses: true permits it)"
             yield document.mistake(path, text)
         for address in range(first, last + 1):
             taken.setdefault(address, index)

@@ -30,7 +30,6 @@ DEFAULT_RESPONSE_MARGIN = 3_000_000
 """ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
 IDLE_AT_MAXIMUM_SPEED = 50_000_000
 """ns after which a half frame is given up where nothing has a speed; a busy host makes gaps of its own."""
-LONG_OVERHEAD = 6 + 3
 
 
 class Send(NamedTuple):
@@ -61,7 +60,7 @@ class _Port:
 
 
 class VirtualBus:
-    """Meters on one line. Build it from a file, from device names, or from meters; then `serve` it or `connect` to it."""
+    """Meters on one line. Built from a file, from device names or from meters; then served, or connected to."""
 
     def __init__(
         self,
@@ -76,8 +75,6 @@ class VirtualBus:
         """`speed` is None for as fast as possible, 1 for the baud rate's own, 10 for ten times that."""
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
-        if speed is not None and not speed > 0:
-            raise MBusUsageError(f"speed {speed} is not above 0")
         self.seed = seed
         self.listen = tuple(listen)
         self._slaves = [Slave(meter) for meter in meters]
@@ -90,11 +87,20 @@ class VirtualBus:
         self._next_port = 0
         self._queue: list[tuple[int, int, _Transmission]] = []
         self._sequence = 0
-        self._speed = speed
-        self._character = 0 if speed is None else round(character_time(baud) / speed)
-        self._default_delay = 0 if speed is None else bit_time(baud, 11) + DEFAULT_RESPONSE_MARGIN
-        self._idle = IDLE_AT_MAXIMUM_SPEED if speed is None else round(idle_time(baud) / speed)
         self._line_free = 0
+        self.driver: object = None
+        """What moves the bus in an event loop; `bus.server` keeps it here."""
+        self._baud = baud
+        self.set_speed(speed)
+
+    def set_speed(self, speed: float | None) -> None:
+        """As the argument `speed`; for a bus that was built from a file, before it is served."""
+        if speed is not None and not speed > 0:
+            raise MBusUsageError(f"speed {speed} is not above 0")
+        self._speed = speed
+        self._character = 0 if speed is None else round(character_time(self._baud) / speed)
+        self._default_delay = 0 if speed is None else bit_time(self._baud, 11) + DEFAULT_RESPONSE_MARGIN
+        self._idle = IDLE_AT_MAXIMUM_SPEED if speed is None else round(idle_time(self._baud) / speed)
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
@@ -134,7 +140,7 @@ class VirtualBus:
         return [slave.meter for slave in self._slaves]
 
     def serve(self, *urls: str) -> BusServer:
-        """An async context manager that serves the bus on `urls` (`tcp://127.0.0.1:0`), on those of its file without any.
+        """An async context manager that serves the bus on `urls` (`tcp://127.0.0.1:0`), else on those of its file.
 
         The real endpoints are in the server's `url` and `urls`.
         """

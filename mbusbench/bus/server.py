@@ -1,4 +1,4 @@
-"""The bus in an event loop: served on TCP, or as a stream inside the process. The only part of the bus that knows asyncio.
+"""The bus in an event loop: served on TCP, or a stream inside the process. The only part of it that knows asyncio.
 
 All ports of one bus share one driver, and with it one time: `loop.time()`, so that virtual time works too. Nothing here
 knows frames.
@@ -12,13 +12,13 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.errors import MBusConnectionError, MBusUsageError
 from mbusbench.transport.stream import Stream
 
 MAX_CLIENTS = 256
+RECEIVE_BUFFER = 2048
 # A client that does not read is not listened to beyond the first mark, and cut off at the second.
 PAUSE_ABOVE = 64 * 1024
 ABORT_ABOVE = 1024 * 1024
@@ -33,7 +33,7 @@ class _Driver:
         self._bus = bus
         self.loop = loop
         self._offset = start - round(loop.time() * 1e9)
-        self._now = start
+        self.last = start
         self._writers: dict[int, Writer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
@@ -41,8 +41,8 @@ class _Driver:
     @property
     def now(self) -> int:
         """ns since the bus's epoch; never goes back."""
-        self._now = max(self._now, round(self.loop.time() * 1e9) + self._offset)
-        return self._now
+        self.last = max(self.last, round(self.loop.time() * 1e9) + self._offset)
+        return self.last
 
     def attach(self, writer: Writer) -> int:
         port = self._bus.open_port()
@@ -80,29 +80,28 @@ class _Driver:
     def _on_timer(self, due: int) -> None:
         self._timer = self._timer_due = None
         # A loop may call a little early, by its clock's resolution: to the bus it is on time.
-        self._now = max(self._now, due)
+        self.last = max(self.last, due)
         self._step(self.now)
-
-
-_drivers: WeakKeyDictionary[VirtualBus, _Driver] = WeakKeyDictionary()
 
 
 def _driver(bus: VirtualBus) -> _Driver:
     """The bus's driver in the running loop; time goes on where an earlier loop left it."""
     loop = asyncio.get_running_loop()
-    driver = _drivers.get(bus)
-    if driver is None or driver.loop is not loop:
-        driver = _drivers[bus] = _Driver(bus, loop, 0 if driver is None else driver._now)
-    return driver
+    driver = bus.driver
+    if isinstance(driver, _Driver) and driver.loop is loop:
+        return driver
+    bus.driver = _Driver(bus, loop, driver.last if isinstance(driver, _Driver) else 0)
+    return bus.driver
 
 
-class _Client(asyncio.Protocol):
+class _Client(asyncio.BufferedProtocol):
     """One TCP connection."""
 
     def __init__(self, server: BusServer) -> None:
         self._server = server
         self._driver = server.driver
         self._port: int | None = None
+        self._buffer = bytearray(RECEIVE_BUFFER)
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,9 +113,12 @@ class _Client(asyncio.Protocol):
         transport.set_write_buffer_limits(high=PAUSE_ABOVE)
         self._port = self._driver.attach(self._write)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._port is not None:
-            self._driver.feed(self._port, data)
+            self._driver.feed(self._port, bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._port is not None:

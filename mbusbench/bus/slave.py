@@ -24,7 +24,7 @@ class Slave:
         self._delays: Random | None = None
 
     def response_delay(self, default: int) -> int:
-        """ns from the end of a request to the start of the answer; from the meter's own random stream where it varies."""
+        """ns from the end of a request to the start of the answer; from the meter's random stream where it varies."""
         if self.meter.response_delay is None:
             return default
         low, high = self.meter.response_delay

@@ -1,4 +1,4 @@
-"""Files that people write: strict YAML with positions, and validation that says what is wrong, where, in one line each."""
+"""Files that people write: strict YAML with positions, and validation that says what is wrong and where."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Strict YAML: a file becomes plain data of which every part knows its line and column.
 
-YAML 1.2 scalars (`on` is text, `12:30:45` too, and so are digits with a leading zero), keys are always text, duplicate keys
-are mistakes. Size, depth and node count are bounded, aliases included, so that no input costs more than its size.
+YAML 1.2 scalars (`on` is text, `12:30:45` too, and so are digits with a leading zero), keys are always text, duplicate
+keys are mistakes. Size, depth and node count are bounded, aliases included, so that no input costs more than its size.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class _Builder:
     def _node(self, event: Any, path: Path_, depth: int) -> _Node:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            target = self._anchors.get(event.anchor)
+            target = self._anchors.get(event.anchor or "")
             if target is None:
                 reason = "refers to itself" if event.anchor in self._anchors else "refers to nothing before it"
                 raise self.fail(mark, f"alias *{event.anchor} {reason}")

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
@@ -64,7 +65,9 @@ def _duration(value: object) -> int:
     nanoseconds = duration(value) if isinstance(value, str) else None
     if nanoseconds is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            raise mistake(f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d")
+            raise mistake(
+                f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d"
+            )
         raise mistake(f"{shown(value)} is not a duration such as 600ms, 1.5s, 20min, 12h or 1d")
     return nanoseconds
 
@@ -77,11 +80,12 @@ def _hex_bytes(value: object) -> bytes:
     return bytes.fromhex(value)
 
 
-def _exact(value: object) -> Fraction:
+def exact(value: object) -> Fraction:
+    """A number as written; `mistake` where it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")) or abs(value) > 1e30:
+        if not isfinite(value) or abs(value) > 1e30:
             raise mistake(f"{value} is not a usable number")
         return Fraction(repr(value))
     if isinstance(value, Fraction):
@@ -118,7 +122,10 @@ Duration = Annotated[int, PlainValidator(_duration)]
 HexBytes = Annotated[bytes, PlainValidator(_hex_bytes)]
 """`"0C 78"` as bytes."""
 
-Exact = Annotated[Fraction, PlainValidator(_exact)]
+HexTail = Annotated[bytes, PlainValidator(lambda value: b"" if value == "" else _hex_bytes(value))]
+"""The same, or `""` for none."""
+
+Exact = Annotated[Fraction, PlainValidator(exact)]
 """A number as written: 0.1 is one tenth."""
 
 Instant = Annotated[datetime, PlainValidator(_instant)]

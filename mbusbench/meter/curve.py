@@ -1,7 +1,7 @@
 """Values over time, exactly: piecewise linear functions of integer nanoseconds, their integrals, and registers of both.
 
-All arithmetic is on integers and fractions, so that a counter which follows a power for a year holds what the closed form
-says, to the last digit. Compiled registers cost a few integer operations at each call.
+All arithmetic is on integers and fractions, so that a counter which follows a power for a year holds what the closed
+form says, to the last digit. Compiled registers cost a few integer operations at each call.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 from typing import NamedTuple
 
@@ -63,7 +64,9 @@ class Curve:
             return None
         ends = [*(piece.start for piece in self.pieces[1:]), self.period or self.pieces[-1].start]
         values = [piece.value for piece in self.pieces]
-        values += [piece.value + piece.slope * (end - piece.start) for piece, end in zip(self.pieces, ends, strict=True)]
+        values += [
+            piece.value + piece.slope * (end - piece.start) for piece, end in zip(self.pieces, ends, strict=True)
+        ]
         return min(values), max(values)
 
     def register(self, factor: Fraction) -> Register:
@@ -98,11 +101,15 @@ def through(points: Sequence[tuple[int, Fraction]], *, period: int | None = None
         first, last = points[0], points[-1]
         gap = first[0] + period - last[0]
         joint = last[1] + (first[1] - last[1]) * Fraction(period - last[0], gap) if gap else first[1]
-        points = [(0, joint), *(p for p in points if p[0] > 0), (period, joint)] if first[0] else [*points, (period, first[1])]
+        points = (
+            [(0, joint), *(p for p in points if p[0] > 0), (period, joint)]
+            if first[0]
+            else [*points, (period, first[1])]
+        )
     elif points[0][0]:
         points = [(0, points[0][1]), *points]
     pieces = []
-    for (start, value), (end, target) in zip(points, points[1:], strict=False):
+    for (start, value), (end, target) in pairwise(points):
         if end > start:
             pieces.append(Piece(start, value, (target - value) / (end - start)))
     if period is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -14,17 +15,18 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, PrivateAttr, model_validator
 
-from mbusbench.codec.header import manufacturer_code
-from mbusbench.codec.tables import device_types
+from mbusbench.codec import device_type
+from mbusbench.codec.address import manufacturer_code
 from mbusbench.definition.document import Path_, read_document
 from mbusbench.definition.fields import (
     Byte,
     Duration,
-    Exact,
     Format,
     HexBytes,
+    HexTail,
     IdentificationNumber,
     PrimaryAddress,
+    exact,
     one_of,
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
@@ -39,7 +41,7 @@ MAX_TELEGRAMS = 64
 
 
 class Confidence(Enum):
-    """How sure a device file is: A telegram and manufacturer agree, B telegram only, C manual only, D thin or inferred."""
+    """How sure a device file is: A telegram and manufacturer agree, B telegram only, C manual only, D inferred."""
 
     A = "A"
     B = "B"
@@ -59,10 +61,10 @@ def _medium(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFE:
         return value
     if isinstance(value, str):
-        code = device_types.code(value)
+        code = device_type.code(value)
         if code is not None:
             return code
-        raise mistake(f"there is no medium {value!r}{did_you_mean(value, device_types.names())}")
+        raise mistake(f"there is no medium {value!r}{did_you_mean(value, device_type.names())}")
     raise mistake(f"{shown(value)} is not a medium: a name such as heat, or a code 0x00..0xfe")
 
 
@@ -120,7 +122,7 @@ class TelegramDefinition(Definition):
     """One telegram of a readout."""
 
     records: list[Record] = []  # noqa: RUF012
-    manufacturer_data: HexBytes | None = None
+    manufacturer_data: HexTail | None = None
     more_records_follow: bool | None = None
 
     @model_validator(mode="after")
@@ -135,15 +137,24 @@ class TelegramDefinition(Definition):
         return self
 
 
+def _checked_value(value: object) -> Fraction | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return exact(value)
+
+
+CheckedValue = Annotated[Fraction | str | None, PlainValidator(_checked_value)]
+
+
 class Check(Definition):
     """A recorded telegram and the values it means, in the API's units.
 
-    Without `at` the telegram was recorded: the device must have its records in its order, and with its values send it byte
-    for byte. With `at` it is what the device sends then, as it is.
+    Without `at` the telegram was recorded: the device must have its records in its order, and with its values send it
+    byte for byte. With `at` it is what the device sends then, as it is.
     """
 
     telegram: HexBytes
-    records: list[Exact | str | bool | None] | None = None
+    records: list[CheckedValue] | None = None
     number: Annotated[int, Field(ge=1, le=MAX_TELEGRAMS)] = 1
     at: Duration | None = None
     source: str | None = None

@@ -20,8 +20,8 @@ DEFAULT_EPOCH = datetime(2026, 1, 1)
 class Meter:
     """One meter with its own identity, clock and picks. It answers what `protocol.slave_application.SlaveDevice` asks.
 
-    What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed and
-    time send the same records. `response_delay` is the shortest and the longest, in ns.
+    What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
+    and time send the same records. `response_delay` is the shortest and the longest, in ns.
     """
 
     __slots__ = (

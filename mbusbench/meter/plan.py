@@ -52,7 +52,9 @@ class Plan:
         parts = [self._part(record) for record in definition.records]
         more = self.device.more_follows(index)
         if more or definition.manufacturer_data is not None:
-            parts.append(bytes([MORE_RECORDS_FOLLOW if more else MANUFACTURER_DATA]) + (definition.manufacturer_data or b""))
+            parts.append(
+                bytes([MORE_RECORDS_FOLLOW if more else MANUFACTURER_DATA]) + (definition.manufacturer_data or b"")
+            )
         return merged(parts)
 
     def _part(self, record: Record) -> Part | Place:

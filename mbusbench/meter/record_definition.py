@@ -1,7 +1,7 @@
-"""One record of a device file: by names, in raw notation, or as ready bytes; checked against what its register can hold.
+"""One record of a device file: by names, in raw notation, or as ready bytes; checked against its register.
 
-A value is in the record's `unit`; the register counts in steps of 10^`scale` of it. In raw notation (dib and vib) the value is
-the register itself.
+A value is in the record's `unit`; the register counts in steps of 10^`scale` of it. In raw notation (dib and vib) the
+value is the register itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
-from mbusbench.codec.data_field import encode_value
-from mbusbench.codec.dib import DataInformationBlock, Function
+from mbusbench.codec.data_field import encode_value, lvar_length
+from mbusbench.codec.dib import IDLE_FILLER, DataInformationBlock, Function
 from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
@@ -72,7 +72,7 @@ Value = Annotated[
 
 
 class Record(Definition):
-    """One record. `name` is what others follow; without it the quantity's name is, where only one record can be meant."""
+    """One record. `name` is what others follow; without it the quantity's is, where only one can be meant."""
 
     name: str | None = None
     raw: HexBytes | None = None
@@ -94,14 +94,19 @@ class Record(Definition):
         notations = [name for name in ("raw", "dib", "vif") if getattr(self, name) is not None]
         if len(notations) != 1:
             raise mistake("needs exactly one of vif (by name), dib with vib (hexadecimal), raw (the whole record)")
-        foreign = self.model_fields_set - {"name", "value"} - {"raw": {"raw"}, "dib": {"dib", "vib"}}.get(
-            notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
+        foreign = (
+            self.model_fields_set
+            - {"name", "value"}
+            - {"raw": {"raw"}, "dib": {"dib", "vib"}}.get(
+                notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
+            )
         )
         if foreign:
             raise mistake(f"{sorted(foreign)[0]} does not go together with {notations[0]}", [sorted(foreign)[0]])
         if notations[0] == "raw":
             if "value" in self.model_fields_set:
                 raise mistake("raw holds the value already", ["value"])
+            self._check_raw()
             return self
         self._check_blocks()
         if self.data_field and "value" not in self.model_fields_set:
@@ -204,7 +209,9 @@ class Record(Definition):
         if self.data_field == REAL32:
             return float(steps)
         if steps.denominator != 1:
-            raise mistake(f"{float(value):g} is no multiple of {float(1 / self.per_unit):g}, the register's step", ["value"])
+            raise mistake(
+                f"{float(value):g} is no multiple of {float(1 / self.per_unit):g}, the register's step", ["value"]
+            )
         return int(steps)
 
     def _date(self, value: Fraction | str) -> bytes | date | datetime | time:
@@ -222,7 +229,9 @@ class Record(Definition):
                 raise ValueError
             moment: date | datetime | time = found[0].fromisoformat(value)
         except ValueError:
-            raise mistake(f"{shown(value) if isinstance(value, str) else f'{float(value):g}'} is not {found[1]}", ["value"]) from None
+            raise mistake(
+                f"{shown(value) if isinstance(value, str) else f'{float(value):g}'} is not {found[1]}", ["value"]
+            ) from None
         return moment
 
     def _check_blocks(self) -> None:
@@ -244,6 +253,24 @@ class Record(Definition):
             self.vib_block  # noqa: B018
         except LookupError as error:
             raise mistake(str(error), ["modifiers"]) from None
+
+    def _check_raw(self) -> None:
+        assert self.raw is not None
+        raw = self.raw
+        if raw.strip(bytes([IDLE_FILLER])) == b"":
+            return
+        try:
+            dib = DataInformationBlock.decode(raw)
+            start = len(dib.raw) + len(ValueInformationBlock.decode(raw, len(dib.raw)).raw)
+        except DecodeError as error:
+            raise mistake(f"no whole record: {error}", ["raw"]) from None
+        length = dib.data_length
+        if length is None:
+            length = 1 + (lvar_length(raw[start]) or 0) if start < len(raw) else 1
+        surplus = len(raw) - start - length
+        if surplus:
+            text = f"{surplus} bytes too many" if surplus > 0 else f"{-surplus} bytes missing"
+            raise mistake(f"not exactly one record: {text}", ["raw"])
 
     def _check_raw_blocks(self) -> None:
         assert self.dib is not None

@@ -10,8 +10,9 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Protocol
 
-from mbusbench.codec.data_field import coding, lvar_length
+from mbusbench.codec.data_field import lvar_length
 from mbusbench.codec.dib import GLOBAL_READOUT, IDLE_FILLER, DataInformationBlock
+from mbusbench.codec.record import RecordHeader
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import DecodeError
 
@@ -39,10 +40,13 @@ class SlaveDevice(Protocol):
     """Primary address, 0 to 250."""
     wire_address: bytes
     """Identification, manufacturer, version, device type: the 8 bytes of header and selection."""
-    fabrication_number: bytes | None
-    """4 bytes BCD as in a record 0C 78, for enhanced selection; None where the device has none."""
     status: int
     configuration: bytes
+
+    @property
+    def fabrication_number(self) -> bytes | None:
+        """4 bytes BCD as in a record 0C 78, for enhanced selection; None where the device has none."""
+        ...
 
     @property
     def telegram_count(self) -> int: ...
@@ -123,7 +127,9 @@ class SlaveApplication:
                 self.pending_error = error
                 return
 
-    def _write_record(self, dib: DataInformationBlock, vib: ValueInformationBlock, value: bytes, now: int) -> int | None:
+    def _write_record(
+        self, dib: DataInformationBlock, vib: ValueInformationBlock, value: bytes, now: int
+    ) -> int | None:
         """None where it was done, else the code of the application error."""
         if vib.quantity == "bus_address" and len(value) == 1:
             if value[0] > _HIGHEST_PRIMARY:
@@ -132,7 +138,7 @@ class SlaveApplication:
         elif vib.quantity == "enhanced_identification" and len(value) in (4, 8):
             self.device.set_wire_address(value + self.device.wire_address[len(value) :])
         elif vib.quantity == "datetime" and dib.storage_number == 0:
-            moment = coding(dib, vib).checked(int.from_bytes(value, "little") if len(value) == 4 else value)
+            moment = RecordHeader(dib, vib).value(value)
             if not isinstance(moment, date):
                 return PARAMETER_ERROR
             full = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)

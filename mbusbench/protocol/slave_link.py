@@ -1,7 +1,7 @@
 """The link layer of one slave (EN 13757-2): a request in, the answer out; selection, link reset, repeats.
 
-Sans-IO and without time of its own: when an answer starts is the bus's matter. A broken frame never gets here, and whatever
-is not answered is None.
+Sans-IO and without time of its own: when an answer starts is the bus's matter. A broken frame never gets here, and
+whatever is not answered is None.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class SlaveLink:
         else:
             return None
         address = frame.address
-        if address == self.application.device.address or address == BROADCAST_REPLY:
+        if address in (self.application.device.address, BROADCAST_REPLY):
             event = Event.UNKNOWN if control is None else control.own
         elif address == SELECTED:
             event = Event.UNKNOWN if control is None else control.selected

@@ -1,0 +1,130 @@
+"""A device file's checks: does the meter send what a real one sent?
+
+A recorded telegram is taken apart by the device's own records, its data put into them, and the whole built again: the
+result has to be the same bytes. A check with a time compares what the meter sends then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from fractions import Fraction
+
+from mbusbench.codec.control_field import RSP_UD
+from mbusbench.codec.data_field import Value, lvar_length
+from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW, DataInformationBlock
+from mbusbench.codec.frame import LongFrame, decode_frame
+from mbusbench.codec.telegram import Telegram
+from mbusbench.codec.vib import ValueInformationBlock
+from mbusbench.errors import DecodeError
+from mbusbench.meter.definition import Check, Device
+from mbusbench.meter.meter import Meter
+from mbusbench.meter.record_definition import Record
+from mbusbench.protocol.slave_application import VARIABLE_DATA, SlaveApplication
+
+_HEADER = 12
+
+
+def failures(device: Device) -> list[str]:
+    """What is wrong, one line each; empty where every check holds."""
+    return [
+        f"checks[{index}]: {text}" for index, check in enumerate(device.checks) for text in _failures(device, check)
+    ]
+
+
+def telegram_at(device: Device, number: int, now: int) -> bytes:
+    """The frame that a fresh meter sends at `now` as telegram `number` (from 1) of its first readout."""
+    application = SlaveApplication(Meter(device), access_number=device.device.access_number)
+    for _ in range(number):
+        datagram = application.next_datagram(now)
+    assert datagram is not None
+    return LongFrame(RSP_UD, device.device.address, *datagram).encode()
+
+
+def _failures(device: Device, check: Check) -> Iterator[str]:
+    if check.at is not None:
+        sent = telegram_at(device, check.number, check.at)
+        if sent != check.telegram:
+            yield f"the device sends {sent.hex(' ').upper()}"
+            return
+    try:
+        frame = decode_frame(check.telegram)
+    except DecodeError as error:
+        yield f"the telegram is no valid frame: {error}"
+        return
+    if not isinstance(frame, LongFrame) or frame.ci != VARIABLE_DATA or len(frame.data) < _HEADER:
+        yield "the telegram is no answer with CI 72"
+        return
+    yield from _identity(device, frame)
+    yield from _rebuilt(device, check, frame)
+    if check.records is not None:
+        values = [record.value for record in Telegram.decode(frame.ci, frame.data).records]
+        yield from _values(check.records, values)
+
+
+def _identity(device: Device, frame: LongFrame) -> Iterator[str]:
+    own = device.device
+    expected = own.manufacturer.to_bytes(2, "little") + bytes([own.version, own.medium])
+    if frame.data[4:8] != expected:
+        found = frame.data[4:8].hex(" ").upper()
+        yield f"manufacturer, version and medium are {found} in the telegram, {expected.hex(' ').upper()} in the device"
+
+
+def _rebuilt(device: Device, check: Check, frame: LongFrame) -> Iterator[str]:
+    definition = device.telegrams[check.number - 1]
+    data = frame.data
+    position = _HEADER
+    built = data[:_HEADER]
+    for index, record in enumerate(definition.records):
+        head = _head(record)
+        end = position + len(head)
+        if data[position:end] != head:
+            found = data[position:end].hex(" ").upper()
+            yield f"records[{index}] begins with {head.hex(' ').upper()}, in the telegram it is {found or 'not there'}"
+            return
+        stop = end + _data_length(head, data, end)
+        built += head + data[end:stop]
+        position = stop
+    more = device.more_follows(check.number - 1)
+    if more or definition.manufacturer_data is not None:
+        built += bytes([MORE_RECORDS_FOLLOW if more else MANUFACTURER_DATA]) + data[position + 1 :]
+    if built != data:
+        yield f"behind the last record the telegram has {data[position:].hex(' ').upper() or 'nothing'}"
+    elif LongFrame(frame.control, frame.address, frame.ci, built).encode() != check.telegram:
+        yield "the telegram is not what the device would make of it"
+
+
+def _head(record: Record) -> bytes:
+    if record.raw is None:
+        return record.head
+    dib = DataInformationBlock.decode(record.raw)
+    return dib.raw + ValueInformationBlock.decode(record.raw, len(dib.raw)).raw
+
+
+def _data_length(head: bytes, data: bytes, position: int) -> int:
+    length = DataInformationBlock.decode(head).data_length
+    if length is None:
+        return 1 + (lvar_length(data[position]) or 0) if position < len(data) else 1
+    return length
+
+
+def _values(expected: Sequence[Fraction | str | None], found: Sequence[Value]) -> Iterator[str]:
+    if len(expected) != len(found):
+        yield f"the telegram has {len(found)} records, the check {len(expected)}"
+        return
+    for index, (wanted, value) in enumerate(zip(expected, found, strict=True)):
+        if not _same(wanted, value):
+            shown = f"{float(wanted):g}" if isinstance(wanted, Fraction) else wanted
+            yield f"records[{index}] is {value}, the check says {shown}"
+
+
+def _same(wanted: Fraction | str | None, value: Value) -> bool:
+    if isinstance(wanted, str) and isinstance(value, date):
+        kind = datetime if isinstance(value, datetime) else date
+        try:
+            return kind.fromisoformat(wanted) == value
+        except ValueError:
+            return False
+    if isinstance(wanted, Fraction) and isinstance(value, int | float):
+        return Fraction(repr(value)) == wanted
+    return wanted == value
