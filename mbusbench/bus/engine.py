@@ -90,9 +90,9 @@ class VirtualBus:
         self._queue: list[tuple[int, int, _Transmission]] = []
         self._sequence = 0
         self._speed = speed
-        self._character = 0 if speed is None else round(character_time(baud) / speed)
-        self._default_delay = 0 if speed is None else bit_time(baud, 11) + DEFAULT_RESPONSE_MARGIN
-        self._idle = IDLE_AT_MAXIMUM_SPEED if speed is None else round(idle_time(baud) / speed)
+        self._character = self._scaled(character_time(baud))
+        self._default_delay = bit_time(baud, 11) + DEFAULT_RESPONSE_MARGIN
+        self._idle = self._scaled(idle_time(baud)) or IDLE_AT_MAXIMUM_SPEED
         self._line_free = 0
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
@@ -113,6 +113,7 @@ class VirtualBus:
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
         """
+        names = list(names)
         meters: list[Meter] = []
         taken: set[int] = set()
         copies: dict[str, int] = {}
@@ -121,7 +122,7 @@ class VirtualBus:
             own = device.device.address
             address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
             if address is None:
-                raise MBusUsageError("there are only 251 primary addresses")
+                raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
             taken.add(address)
             copies[name] = copies.get(name, -1) + 1
             identification = counted_up(device.device.id, copies[name])
@@ -148,6 +149,12 @@ class VirtualBus:
         from mbusbench.bus.server import MemoryStream
 
         return MemoryStream(self)
+
+    def _scaled(self, duration: int) -> int:
+        """A duration of the line at the speed of this bus."""
+        if self._speed is None:
+            return 0
+        return duration if self._speed == 1 else round(duration / self._speed)
 
     def open_port(self) -> int:
         """A new master's side of the line."""
@@ -233,8 +240,8 @@ class VirtualBus:
         for slave in slaves:
             reply = slave.link.receive(frame, now)
             if reply is not None:
-                start = now if self._speed is None else now + slave.response_delay(self._default_delay)
-                replies.append((start, reply.encode()))
+                delay = 0 if self._speed is None else self._scaled(slave.response_delay(self._default_delay))
+                replies.append((now + delay, reply.encode()))
         if type(frame) is LongFrame or frame.address >= SELECTED:
             self._update(slaves)
         if len(replies) == 1:

@@ -338,9 +338,7 @@ def test_selection_with_hexadecimal_digits_in_the_id() -> None:
     assert bench.long(0x53, 253, 0x52, "3D020005 FFFF FF FF") is None
 
 
-@pytest.mark.parametrize(
-    ("ci", "mask"), [(0x52, "99999999 FFFF FF FF"), (0x56, ""), (0x56, "78563412 2D2C 35 04")]
-)
+@pytest.mark.parametrize(("ci", "mask"), [(0x52, "99999999 FFFF FF FF"), (0x56, ""), (0x56, "78563412 2D2C 35 04")])
 def test_selection_of_others_and_mode_2_deselect(ci: int, mask: str) -> None:
     bench = Bench()
     bench.select()
@@ -379,7 +377,9 @@ def test_each_selection_begins_a_new_readout() -> None:
         assert [bench.telegram(control, 253) for control in (0x7B, 0x5B)] == [1, 2]
 
 
-@pytest.mark.parametrize(("number", "done"), [(0, True), (8, True), (250, True), (251, False), (253, False), (255, False)])
+@pytest.mark.parametrize(
+    ("number", "done"), [(0, True), (8, True), (250, True), (251, False), (253, False), (255, False)]
+)
 def test_set_primary_address(number: int, done: bool) -> None:
     bench = Bench()
     assert bench.long(0x73, 254, 0x51, f"017A{number:02X}") == ACK
