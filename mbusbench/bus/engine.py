@@ -75,8 +75,6 @@ class VirtualBus:
         """`speed` is None for as fast as possible, 1 for the baud rate's own, 10 for ten times that."""
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
-        if speed is not None and not speed > 0:
-            raise MBusUsageError(f"speed {speed} is not above 0")
         self.seed = seed
         self.listen = tuple(listen)
         self._slaves = [Slave(meter) for meter in meters]
@@ -89,13 +87,20 @@ class VirtualBus:
         self._next_port = 0
         self._queue: list[tuple[int, int, _Transmission]] = []
         self._sequence = 0
-        self._speed = speed
-        self._character = self._scaled(character_time(baud))
-        self._default_delay = bit_time(baud, 11) + DEFAULT_RESPONSE_MARGIN
-        self._idle = self._scaled(idle_time(baud)) or IDLE_AT_MAXIMUM_SPEED
         self._line_free = 0
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
+        self._baud = baud
+        self.set_speed(speed)
+
+    def set_speed(self, speed: float | None) -> None:
+        """As the argument `speed`; for a bus that was built from a file, before it is served."""
+        if speed is not None and not speed > 0:
+            raise MBusUsageError(f"speed {speed} is not above 0")
+        self._speed = speed
+        self._character = self._scaled(character_time(self._baud))
+        self._default_delay = bit_time(self._baud, 11) + DEFAULT_RESPONSE_MARGIN
+        self._idle = self._scaled(idle_time(self._baud)) or IDLE_AT_MAXIMUM_SPEED
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:

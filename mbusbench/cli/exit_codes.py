@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from mbusbench.errors import DefinitionError, MBusConnectionError, MBusUsageError
+from mbusbench.errors import DefinitionError, MBusError, MBusUsageError
 
 DONE = 0
 METER_FAILED = 1
@@ -29,9 +29,7 @@ def exit_code(error: Exception) -> int:
 
 def explanation(error: Exception) -> str:
     """One line for a person: what is wrong and, where it is known, what to do about it."""
-    if isinstance(error, MBusConnectionError):
-        return f"{error} (is the bus served, or the adapter plugged in?)"
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and not isinstance(error, MBusError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
     return str(error) or type(error).__name__

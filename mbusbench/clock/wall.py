@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVarTuple, Unpack
 
-from .virtual import VirtualLoop
+from mbusbench.clock.virtual import VirtualLoop
 
 Arguments = TypeVarTuple("Arguments")
 

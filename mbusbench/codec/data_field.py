@@ -75,8 +75,9 @@ def _coding(data_field: int, vib: ValueInformationBlock) -> Coding:
 
 
 def _date_coding(size: int, datatype: str) -> Coding:
-    if datatype == "K" and size == 4:
-        return Coding("4s", date_time.decode_k, date_time.decode_k)
+    if datatype == "K":
+        decode_k = date_time.decode_k if size == 4 else _nothing
+        return Coding(f"{size}s", decode_k, decode_k)
     found: dict[int, tuple[str, Convert]] = {
         2: ("H", date_time.decode_g),
         3: ("3s", date_time.decode_j),

@@ -32,8 +32,9 @@ _new_record = partial(tuple.__new__, DataRecord)
 
 _headers: dict[bytes, RecordHeader] = {}
 _headers_from_master: dict[bytes, RecordHeader] = {}
-_layouts: dict[tuple[int, bytes], list[Layout]] = {}
-_seen: set[tuple[int, bytes]] = set()
+_Place = tuple[int, int, bytes]  # length, start of the records, kind of meter
+_layouts: dict[_Place, list[Layout]] = {}
+_seen: set[_Place] = set()
 
 
 class Structure:
@@ -93,7 +94,7 @@ class Layout:
 
 def read(data: bytes, start: int, key: bytes) -> tuple[Structure, list[DataRecord]]:
     """The structure and records of a slave's variable data structure from `start` on; `key` names the kind of meter."""
-    place = (len(data), key)
+    place = (len(data), start, key)
     layouts = _layouts.get(place)
     if layouts is not None:
         number = int.from_bytes(data, "little")
@@ -108,7 +109,7 @@ def read(data: bytes, start: int, key: bytes) -> tuple[Structure, list[DataRecor
     return structure, records
 
 
-def _remember(structure: Structure, data: bytes, start: int, place: tuple[int, bytes]) -> None:
+def _remember(structure: Structure, data: bytes, start: int, place: _Place) -> None:
     """Compile the layout when a kind of meter comes for the second time: most scans see each only once."""
     if place not in _seen:
         if len(_seen) >= _LARGEST_CACHE:

@@ -140,11 +140,11 @@ class Telegram:
         start = size
         header = self._header
         note: str | None = None
-        if isinstance(header, LongHeader):
+        if isinstance(header, LongHeader | ShortHeader):
             hidden = security.encrypted_length(header.configuration, body)
             if hidden and not (key is None and _in_clear(body)):
                 try:
-                    self._decrypted = self.data[:size] + security.decrypt(header, body, key)
+                    self._decrypted = self.data[:size] + security.decrypt(header, body, key, to_meter=from_master)
                 except MBusEncryptedError as error:
                     self.encrypted = not _in_clear(body)
                     if self.encrypted:

@@ -3,10 +3,10 @@
 Knows no protocol; time is an argument, in integer ns.
 """
 
-from .gateway import Gateway, RequestGate, Segmenter
-from .level_converter import LevelConverter
-from .uart import Character, Received, Receiver, receive
-from .wire import Parity, Space, Transmission, WireSignal
+from mbusbench.line.gateway import Gateway, RequestGate, Segmenter
+from mbusbench.line.level_converter import LevelConverter
+from mbusbench.line.uart import Character, Received, Receiver, receive
+from mbusbench.line.wire import Parity, Space, Transmission, WireSignal
 
 __all__ = [
     "Character",

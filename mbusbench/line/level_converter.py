@@ -6,10 +6,9 @@ the master's UART, breaks included. It takes no part in what the slaves hear.
 
 from __future__ import annotations
 
+from mbusbench.line.uart import OVERSAMPLING, Received, Receiver
+from mbusbench.line.wire import Parity, Space, Transmission, WireSignal, simultaneous_spaces
 from mbusbench.timing import bit_time
-
-from .uart import OVERSAMPLING, Received, Receiver
-from .wire import Parity, Space, Transmission, WireSignal, simultaneous_spaces
 
 COLLISION_BREAK = 50_000_000
 """Shortest break (ns) by which a converter signals that several slaves send at once."""

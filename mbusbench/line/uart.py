@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from mbusbench.line.wire import CHARACTER_BITS, Parity, Transmission, WireSignal, superpose
 from mbusbench.timing import bit_time
-
-from .wire import CHARACTER_BITS, Parity, Transmission, WireSignal, superpose
 
 OVERSAMPLING = 16
 """Samples of a UART in one bit; a mark that is shorter than one of them is not seen."""

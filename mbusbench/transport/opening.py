@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import get_args
 
 from mbusbench.errors import MBusUsageError
+from mbusbench.transport.rfc2217_stream import open_rfc2217
 from mbusbench.transport.serial import Parity, open_serial
 from mbusbench.transport.stream import Stream
 from mbusbench.transport.tcp import open_tcp
-from mbusbench.transport.url import SerialEndpoint, TcpEndpoint, parse_url
+from mbusbench.transport.url import Rfc2217Endpoint, SerialEndpoint, TcpEndpoint, parse_url
 
 LEAST_BAUDRATE = 300
 MOST_BAUDRATE = 921_600
@@ -27,8 +28,8 @@ async def open_stream(url: str, *, baudrate: int = 2400, parity: Parity = "even"
             return await open_tcp(endpoint, timeout)
         case SerialEndpoint():
             return await open_serial(endpoint, baudrate=baudrate, parity=parity, timeout=timeout)
-        case _:
-            raise MBusUsageError(f"{url}: RFC 2217 is not supported yet; use socket://HOST:PORT or a serial device")
+        case Rfc2217Endpoint():
+            return await open_rfc2217(endpoint, baudrate=baudrate, parity=parity, timeout=timeout)
 
 
 def check_line(baudrate: int, parity: str, timeout: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from .telnet import Connection, Negotiated, escape, subnegotiation
+from mbusbench.transport.telnet import Connection, Negotiated, escape, subnegotiation
 
 COM_PORT = 0x2C
 
@@ -269,7 +269,9 @@ class Rfc2217Server:
 
     def open(self) -> bytes:
         """Return what to send when a client connects."""
-        return self._telnet.open(local=(), remote=(COM_PORT,))
+        # To ask for RFC 2217 is the client's part: pyserial's takes a DO that comes before its own WILL for the answer
+        # to that and then never sends it.
+        return self._telnet.open(local=(), remote=())
 
     def send(self, data: bytes) -> bytes:
         """Return `data` from the line as it is sent."""
@@ -291,6 +293,8 @@ class Rfc2217Server:
             if isinstance(happened, Negotiated):
                 if happened.option == COM_PORT and not happened.local:
                     events.append(Supported(offset, happened.active))
+                    if happened.active:
+                        reply += _command(SERVER + NOTIFY_MODEMSTATE, bytes([MODEM_READY]))
             elif happened[:1] == bytes([COM_PORT]) and len(happened) > 1:
                 reply += self._commanded(offset, happened[1], happened[2:], events)
         return Incoming(parsed.payload, bytes(reply), tuple(events))

@@ -210,3 +210,8 @@ def test_raw_value_keeps_what_was_sent() -> None:
     real = raw_value(*header("05 3b 84 00 35 3f"))
     assert isinstance(real, float)
     assert isclose(real, 0.7070391)
+
+
+def test_daylight_saving_rule_of_another_size_is_no_date() -> None:
+    assert value("04 fd 72 02 9f ba a3") == "03-31T02 to 10-26, +1 h"
+    assert value("02 fd 72 d2 04") is None

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.master.scripted_bus import E5, Answers, Meter, ScriptedBus, ScriptedStream, bus_of, litres, long, short, telegram
 
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.errors import (
@@ -25,6 +24,18 @@ from mbusbench.errors import (
 )
 from mbusbench.master import MBusMaster
 from mbusbench.master.results import MBusSlaveInfo
+from tests.master.scripted_bus import (
+    E5,
+    Answers,
+    Meter,
+    ScriptedBus,
+    ScriptedStream,
+    bus_of,
+    litres,
+    long,
+    short,
+    telegram,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -149,6 +160,8 @@ def wrong_checksum(answer: bytes) -> bytes:
         pytest.param(lambda answer: telegram(5, 99999999, control=0x0B), id="unknown C"),
         pytest.param(lambda answer: telegram(99, 99999999), id="other slave"),
         pytest.param(lambda answer: b"\xaa", id="noise"),
+        pytest.param(lambda answer: wrong_checksum(telegram(5, 99999999, access=0xE5)), id="checksum, E5 in the data"),
+        pytest.param(lambda answer: E5 + telegram(5, 99999999)[:20], id="E5 before a truncated answer"),
     ],
 )
 async def test_bad_answer_is_asked_for_again(spoil: Callable[[bytes], bytes]) -> None:

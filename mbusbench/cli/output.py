@@ -1,0 +1,92 @@
+"""What commands print: tables for people, one JSON object a line for programs, messages to stderr.
+
+What a meter sent is never printed raw: a character that is not printable could steer a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 1000  # a file has no right edge
+
+
+def json_option(command: Any) -> Any:
+    """The option that every command with a result has."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(command)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on one line of stdout, visible at once to whoever reads the pipe."""
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    click.echo(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, default=_plain))
+    sys.stdout.flush()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def message(text: str) -> None:
+    """A line for the person who watches; not part of the result."""
+    click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """The text with everything that is not printable replaced."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables and progress go. Colour only on a terminal, and not with NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        force_terminal=terminal,
+        width=None if terminal else _PIPE_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def print_line(text: str = "", style: str | None = None) -> None:
+    """One line of text on stdout."""
+    if style is None or not sys.stdout.isatty():
+        click.echo(printable(text))
+        return
+    console().print(printable(text), style=style, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A table on stdout; columns named in `right` are aligned to the right. Columns without content are left out."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    texts = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    used = [index for index in range(len(columns)) if not texts or any(row[index] for row in texts)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for index in used:
+        table.add_column(columns[index], justify="right" if columns[index] in right else "left", overflow="fold")
+    for row in texts:
+        table.add_row(*(Text(row[index]) for index in used))
+    target = console()
+    with target.capture() as capture:
+        target.print(table)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())

@@ -1,0 +1,69 @@
+"""A reading on paper: one line that says whose it is, and a table of its records."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+
+from mbusbench.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
+
+COLUMNS = ("record", "value", "unit", "storage", "tariff", "subunit", "function", "note")
+
+
+def identity(info: MBusSlaveInfo) -> str:
+    """`KAM 12345678, heat, version 53`, as far as the meter said."""
+    name = " ".join(part for part in (info.manufacturer, info.serial_number) if part)
+    parts = [name or "unnamed", (info.medium or "").replace("_", " ")]
+    if info.version is not None:
+        parts.append(f"version {info.version}")
+    return ", ".join(part for part in parts if part)
+
+
+def value_text(value: object) -> str:
+    """The value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds" if value.second else "minutes")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value)
+
+
+def print_reading(data: MBusSlaveData) -> None:
+    """Everything a person wants of one readout, on stdout."""
+    from mbusbench.codec.header import describe_status
+
+    status = describe_status(data.status) if data.status else ()
+    telegrams = f", {data.telegrams} telegrams" if data.telegrams > 1 else ""
+    print_line(f"address {data.address}: {identity(data)}{telegrams}", "bold")
+    if status:
+        print_line(f"  status {data.status:02X}: {', '.join(status)}", "yellow")
+    if data.application_error is not None:
+        print_line(f"  application error {data.application_error}", "red")
+    if data.alarm is not None:
+        print_line(f"  alarm {data.alarm:02X}", "red")
+    if data.records:
+        print_table(COLUMNS, [_row(record) for record in data.records], right=("value", "storage", "tariff", "subunit"))
+    for block in data.manufacturer_data:
+        if block:
+            print_line(f"  manufacturer data: {bytes.fromhex(block).hex(' ').upper()}")
+    for diagnostic in data.diagnostics:
+        print_line(f"  ! {diagnostic}", "red")
+
+
+def _row(record: MBusSlaveRecord) -> tuple[object, ...]:
+    note = record.record_error or ("" if record.valid else "invalid")
+    return (
+        record.description,
+        value_text(record.value),
+        record.unit,
+        record.storage_number or None,
+        record.tariff or None,
+        record.device_unit or None,
+        None if record.function == "instantaneous" else record.function.value,
+        note.replace("_", " "),
+    )

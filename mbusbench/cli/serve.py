@@ -1,0 +1,108 @@
+"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mbusbench.cli.output import print_json
+
+if TYPE_CHECKING:
+    from mbusbench.bus import VirtualBus
+
+
+def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    from mbusbench.bus.server import parse_endpoint
+    from mbusbench.errors import MBusUsageError
+
+    endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)
+    for endpoint in endpoints:
+        try:
+            parse_endpoint(endpoint)
+        except MBusUsageError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+    return endpoints
+
+
+def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
+    if value is None or value == "max":
+        return value
+    try:
+        factor = 1.0 if value == "real" else float(value)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= 1e6:
+        raise click.BadParameter(f"{value!r} is not real, max or a factor such as 10", context, parameter)
+    return factor
+
+
+@click.command(name="serve")
+@click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
+@click.option(
+    "--tcp",
+    multiple=True,
+    callback=_endpoints,
+    metavar="HOST:PORT",
+    help="Where to listen, instead of the bus file's endpoints; port 0 is any free one.",
+)
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the ready line to this file too, when the bus can be used.",
+)
+@click.option("--seed", type=int, help="Of everything that is random, instead of the bus file's.")
+@click.option(
+    "--speed",
+    callback=_speed,
+    metavar="real|max|FACTOR",
+    help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
+)
+def command(
+    source: tuple[str, ...], tcp: tuple[str, ...], ready_file: Path | None, seed: int | None, speed: float | str | None
+) -> None:
+    """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
+
+    Give one bus file, or devices: names of the catalogue (`mbusbench devices`) or device files. When the bus can be
+    used, one line of JSON on stdout says where (docs/json.md).
+    """
+    from mbusbench.cli.bus_access import run
+    from mbusbench.cli.virtual_bus import build_bus
+
+    bus = build_bus(source, seed)
+    if speed is not None:
+        bus.set_speed(None if speed == "max" else float(speed))
+    run(_serve(bus, tcp, ready_file))
+
+
+async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path | None) -> None:
+    from mbusbench.cli.virtual_bus import meter_fields
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with bus.serve(*endpoints) as server:
+        ready = {
+            "event": "ready",
+            "endpoints": server.urls,
+            "seed": bus.seed,
+            "meters": [meter_fields(meter) for meter in bus.meters],
+        }
+        print_json(ready)
+        if ready_file is not None:
+            _write_whole(ready_file, ready)
+        await stop.wait()
+
+
+def _write_whole(path: Path, value: dict[str, object]) -> None:
+    """Whoever waits for the file never sees half of it."""
+    import json
+
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    unfinished.replace(path)

@@ -1,0 +1,54 @@
+"""From what a person names, a bus file or devices, to a VirtualBus; and a bus as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mbusbench.bus import VirtualBus
+from mbusbench.codec import device_type
+from mbusbench.codec.address import SecondaryAddress, manufacturer_letters
+from mbusbench.definition.document import read_document
+from mbusbench.meter.meter import Meter
+
+_FILE_SUFFIXES = (".yaml", ".yml")
+
+
+def build_bus(sources: Sequence[str], seed: int | None) -> VirtualBus:
+    """The bus of one bus file, or of devices by catalogue name or path. DefinitionError where a file is wrong."""
+    bus_files = [source for source in sources if _is_bus_file(source)]
+    if not bus_files:
+        return VirtualBus.from_devices(sources, seed=seed or 0)
+    if len(sources) > 1:
+        raise click.UsageError(
+            f"{bus_files[0]} is a bus file: it cannot be combined with {len(sources) - 1} other sources"
+        )
+    return VirtualBus.from_yaml(bus_files[0], seed=seed)
+
+
+def _is_bus_file(source: str) -> bool:
+    if not source.endswith(_FILE_SUFFIXES):
+        if Path(source).is_file():
+            raise click.UsageError(f"{source}: the name of a bus or device file ends with .yaml")
+        return False
+    if not Path(source).is_file():
+        raise click.UsageError(f"there is no file {source!r}")
+    data = read_document(source).data
+    return not (isinstance(data, dict) and "device" in data)
+
+
+def meter_fields(meter: Meter) -> dict[str, Any]:
+    """Who a meter on the bus is, as JSON."""
+    address = SecondaryAddress.decode(meter.wire_address)
+    return {
+        "address": meter.address,
+        "secondary_address": str(address),
+        "serial_number": address.identification,
+        "manufacturer": manufacturer_letters(address.manufacturer),
+        "version": address.version,
+        "device_type": address.device_type,
+        "medium": device_type.name(address.device_type),
+    }
