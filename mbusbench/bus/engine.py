@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
 """ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
+BACKLOG = 4096
+"""Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
 IDLE_AT_MAXIMUM_SPEED = 50_000_000
 """ns after which a half frame is given up where nothing has a speed; a busy host makes gaps of its own."""
 
@@ -183,7 +185,9 @@ class VirtualBus:
         side = self._ports[port]
         if self._speed is not None:
             # They enter the line when it is free and take their time on it.
-            self._line_free = now = max(now, self._line_free) + len(data) * self._character
+            start = max(now, self._line_free)
+            data = data[: max(0, BACKLOG - (start - now) // self._character)]
+            self._line_free = now = start + len(data) * self._character
         if self._echo:
             self._schedule(now - len(data) * self._character, port, data)
         reader = side.reader

@@ -200,6 +200,17 @@ def test_speed_is_a_factor_of_the_line_s_time() -> None:
     assert port.bus.next_wakeup() == pytest.approx(6 * character_time(300) / 10 + 1 * MILLISECOND, abs=10)
 
 
+def test_what_a_master_sends_faster_than_the_line_is_lost_beyond_a_gateway_s_buffer() -> None:
+    bus = VirtualBus([water(1)], speed=1)
+    port = Port(bus)
+    for _ in range(1000):
+        port.send("10 40 01 41 16" * 100)
+    assert len(bus._queue) <= 4096 // 5
+    assert len(port.wait(60 * 10**9)) == 4096 // 5
+    assert port.send("10 40 01 41 16") == b""
+    assert port.wait(100 * MILLISECOND) == b"\xe5"
+
+
 def test_echo_comes_before_the_answer() -> None:
     port = Port(VirtualBus([water(1)], echo=True))
     assert port.send("10 40 01 41 16") == bytes.fromhex("10 40 01 41 16 E5")

@@ -18,6 +18,7 @@ from mbusbench.timing import character_time
 
 DEVICES = ["kamstrup/multical-603", "kamstrup/flowiq-2101", "schneider/iem3135"]
 RESET, REQUEST = bytes.fromhex("10 40 02 42 16"), bytes.fromhex("10 7B 02 7D 16")
+ASKED = 100_000
 TOGGLED = bytes.fromhex("10 5B 02 5D 16")
 
 
@@ -119,15 +120,20 @@ async def test_a_million_bytes_of_garbage_leave_the_bus_small_and_alive() -> Non
 async def test_client_that_never_reads_is_held_back_and_others_are_served() -> None:
     async with VirtualBus.from_devices(DEVICES).serve() as server, client_of(server) as deaf, client_of(server) as good:
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        for _ in range(200):
-            deaf.writer.write(bytes.fromhex("10 4B 02 4D 16") * 2000)
+        for _ in range(ASKED // 1000):
+            deaf.writer.write(bytes.fromhex("10 4B 4E 99 16") * 1000)
             await asyncio.sleep(0)
         for _ in range(50):
             await asyncio.sleep(0)
         assert await good.ask(RESET, 1) == b"\xe5"
         for served in server._clients:
             assert served.transport is not None
-            assert served.transport.get_write_buffer_size() <= 4 * 1024 * 1024
+            assert served.transport.get_write_buffer_size() <= 256 * 1024
+        assert server.client_count == 2
+        # once it reads, everything that it asked for comes
+        deaf.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(60):
+            await deaf.reader.readexactly(ASKED * (0x68 + 6))
 
 
 async def test_too_many_clients_are_turned_away() -> None:
