@@ -51,12 +51,18 @@ class CommandGroup(click.Group):
 
 @click.group(
     cls=CommandGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a meter failed, 2 usage or file error, 3 no connection.",
 )
 @click.version_option(__version__, prog_name="mbusbench", message="%(prog)s %(version)s")
-def application() -> None:
+@click.pass_context
+def application(context: click.Context) -> int | None:
     """M-Bus without hardware: virtual meters, and the master that reads them and real ones."""
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help(), err=True)
+    return USAGE
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
