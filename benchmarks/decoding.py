@@ -17,7 +17,7 @@ from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusError
 
 Parse = Callable[[bytes], object]
-ROUNDS = 40
+ROUNDS = 200
 
 
 def typed(frame: bytes) -> list[object]:
@@ -96,7 +96,7 @@ def _compare(
 
     for _ in range(3):
         run_ours()  # a layout is compiled when its kind of meter comes again
-    rounds = ROUNDS if package == "pymbusparser" else ROUNDS // 4
+    rounds = ROUNDS if package == "pymbusparser" else ROUNDS // 5
     mine, theirs, ratio = interleaved(run_ours, run_peer, rounds=rounds, before_ours=clear_caches if cold else None)
     count = len(frames)
     note = f"{package} {version(package)}; {count} of {source}"

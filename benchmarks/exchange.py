@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from benchmarks.measure import Result
 from mbusbench import MBusMaster, VirtualBus
 
-DEVICE = "generic/water"
+DEVICE = "kamstrup/multical-603"
 BOUND = 2.5
 READS = 100
 ROUNDS = 21

@@ -46,16 +46,16 @@ class Inputs:
             name = self.random.choice(names)
             yield name, self.kinds[name]()
 
-    def bytes(self, low: int, high: int) -> bytes:
+    def octets(self, low: int, high: int) -> bytes:
         return self.random.randbytes(self.random.randint(low, high))
 
     def random_bytes(self) -> bytes:
         start = self.random.choice((b"", b"", b"\x68", b"\x10", b"\xe5", b"\x68\x03\x03\x68", b"\x68\x20\x20\x68"))
-        return start + self.bytes(0, self.random.choice((4, 20, 300)))
+        return start + self.octets(0, self.random.choice((4, 20, 300)))
 
     def random_data(self) -> bytes:
         header = self.random.choice((b"", LONG_HEADER))
-        return long_frame(header + self.bytes(0, 240), ci=self.random.choice(CI_FIELDS))
+        return long_frame(header + self.octets(0, 240), ci=self.random.choice(CI_FIELDS))
 
     def _mutate(self, data: bytes) -> bytes:
         changed = bytearray(data)
@@ -144,5 +144,5 @@ class Inputs:
         for _ in range(self.random.randint(1, 4)):
             parts.append(self.random.choice(self.frames))
             if self.random.random() < 0.6:
-                parts.append(self.bytes(0, 12))
+                parts.append(self.octets(0, 12))
         return b"".join(parts)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mbusbench import decode
 from mbusbench.codec import layout
+from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from tests.fuzz.campaign import run, seeds
 from tests.fuzz.checks import (
@@ -96,6 +97,30 @@ def test_known_layout_is_not_used_for_another_structure(data: bytes, draws: st.D
     changed = bytearray(data)
     changed[draws.draw(st.integers(LONG_HEADER_SIZE, len(data) - 1))] = draws.draw(octets)
     check_warm_as_cold(bytes(changed))
+
+
+@pytest.mark.parametrize("others", [(0, 4), (4, 0), (0, 12), (12, 0), (12, 28), (28, 12), (4, 12), (12, 4)])
+def test_layout_of_one_start_is_not_used_for_another(others: tuple[int, int]) -> None:
+    """The same octets are something else behind another header, or behind encrypted blocks."""
+    known, asked = others
+    for data in KNOWN:
+        if len(data) <= max(others):
+            continue
+        layout.forget()
+        sizes = {0: 0, 4: 4}
+        for start in (known, known, known, asked):
+            read, records = layout.read(data, start, data[: sizes.get(start, 12)][4:8])
+        walked, cold = layout.parse(data, asked)
+        assert [record.raw for record in records] == [record.raw for record in cold]
+        assert read.manufacturer_start == walked.manufacturer_start
+
+
+def test_telegram_with_a_short_header_is_not_read_as_one_without() -> None:
+    layout.forget()
+    data = bytes.fromhex("0203010202030304")
+    for _ in range(3):
+        assert len(Telegram.decode(0x78, data).records) == 2
+    assert [record.raw.hex() for record in Telegram.decode(0x7A, data).records] == ["02030304"]
 
 
 def test_layouts_are_judged_at_all() -> None:

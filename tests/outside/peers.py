@@ -166,11 +166,10 @@ def libmbus(frame: bytes) -> list[Reading]:
             raise PeerError("no record")
         if fields["Function"] in ("Manufacturer specific", "More records follow"):
             continue
-        place = tuple(int(fields.get(name, "0")) for name in ("StorageNumber", "Tariff", "Device"))
-        unit = fields.get("Unit", "")
-        found.append(
-            Reading(_function(fields["Function"]), *place, _LIBMBUS_UNITS.get(unit, unit), fields.get("Value", ""))
-        )
+        storage, tariff, subunit = (int(fields.get(name, "0")) for name in ("StorageNumber", "Tariff", "Device"))
+        unit = _LIBMBUS_UNITS.get(fields.get("Unit", ""), fields.get("Unit", ""))
+        function = _function(fields["Function"])
+        found.append(Reading(function, storage, tariff, subunit, unit, fields.get("Value", "")))
     return found
 
 
