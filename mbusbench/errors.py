@@ -1,4 +1,4 @@
-"""Every exception of the package.
+"""Every exception of the package::
 
     MBusError                        anything below; `kind` is its stable name
     |-- MBusDecodeError              decode: bytes that are no telegram (`DecodeError` is the same class)

@@ -48,4 +48,4 @@ def _print(view: FrameView) -> None:
     if view.problem is not None:
         print_line(f"  ! {view.problem}", "red")
     if view.reading is not None:
-        print_reading(view.reading)
+        print_reading(view.reading, heading=view.reading.serial_number is not None)

@@ -29,7 +29,7 @@ class _EncodeGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(name="encode", cls=_EncodeGroup, subcommand_metavar="FILE|- | COMMAND [ARGS]...")
+@click.group(name="encode", cls=_EncodeGroup, no_args_is_help=False, subcommand_metavar="FILE|- | COMMAND [ARGS]...")
 def command() -> None:
     """Build frames and print them as hex.
 

@@ -79,14 +79,20 @@ def _frame(fields: Fields) -> Frame:
         return ShortFrame(_byte(fields, "control"), _byte(fields, "address"))
     if kind != "long":
         raise _FieldError(f"'frame' is {kind!r}, not long, short or single")
-    ci = _byte(fields, "ci", RESPONSE_LONG)
-    data = _hex(fields, "data") if "data" in fields else _datagram(fields, ci)
-    return LongFrame(_byte(fields, "control", RSP_UD), _byte(fields, "address"), ci, data)
+    control, address, ci = (
+        _byte(fields, "control", RSP_UD),
+        _byte(fields, "address"),
+        _byte(fields, "ci", RESPONSE_LONG),
+    )
+    data = _hex_text(fields["data"], "data") if "data" in fields else _datagram(fields, ci)
+    return LongFrame(control, address, ci, data)
 
 
 def _datagram(fields: Fields, ci: int) -> bytes:
     """Header, records, and what stands behind them. Idle fillers are kept by `data` only."""
     reading = fields.get("reading") or {}
+    if not isinstance(reading, dict):
+        raise _FieldError("'reading' is no object")
     parts = [_header(fields, ci)]
     for number, record in enumerate(_list(fields if "records" in fields else reading, "records")):
         parts.append(_record(record, f"records[{number}]"))
@@ -182,10 +188,6 @@ def _list(fields: Fields, name: str) -> list[Any]:
     if not isinstance(value, list):
         raise _FieldError(f"{name!r} is no list")
     return value
-
-
-def _hex(fields: Fields, name: str) -> bytes:
-    return _hex_text(fields[name], name)
 
 
 def _hex_text(value: object, where: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mbusbench.codec import ci_field, control_field
+from mbusbench.codec import ci_field, commands, control_field
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import Reject
@@ -27,13 +27,17 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class FrameView:
-    """`telegram` is None where the frame carries none; `error` says why one that should be there could not be read."""
+    """`telegram` is None where the frame carries none, `error` says why one that should be there could not be read.
+
+    `command` is what a master asks; where it sends records, they are a telegram.
+    """
 
     item: Frame | Reject
     raw: bytes
     offset: int
     telegram: Telegram | None = None
     reading: MBusSlaveData | None = None
+    command: commands.Command | None = None
     error: DecodeError | None = None
 
     @staticmethod
@@ -41,9 +45,9 @@ class FrameView:
         """Decode what the frame carries. `offset` is where it starts in the input."""
         if not isinstance(item, LongFrame):
             return FrameView(item, raw, offset)
-        if item.control & control_field.PRM and item.ci not in _WITH_RECORDS_FROM_MASTER:
-            return FrameView(item, raw, offset)
         try:
+            if item.control & control_field.PRM and item.ci not in _WITH_RECORDS_FROM_MASTER:
+                return FrameView(item, raw, offset, command=commands.decode_command(item.ci, item.data))
             telegram = Telegram.decode(item.ci, item.data, key=key)
         except DecodeError as error:
             return FrameView(item, raw, offset, error=error)
@@ -77,13 +81,17 @@ class FrameView:
         name = control_field.describe(item.control)
         if isinstance(item, ShortFrame):
             return f"{where}{name}, address {item.address}"
-        return f"{where}{name}, address {item.address}, CI {item.ci:02X} ({ci_field.describe(item.ci)})"
+        title = f"{where}{name}, address {item.address}, CI {item.ci:02X} ({ci_field.describe(item.ci)})"
+        details = command_fields(self.command) or {}
+        said = [f"{key.replace('_', ' ')} {value}" for key, value in details.items() if key != "name" and value]
+        return f"{title}: {', '.join(said)}" if said else title
 
     def to_json(self) -> dict[str, Any]:
         """The object of `decode --json`; `encode` reads it back."""
         shown: dict[str, Any] = {"offset": self.offset, "ok": self.ok, "hex": self.raw.hex(), **_fields(self.item)}
         if isinstance(self.item, LongFrame):
             shown["header"] = None if self.telegram is None else header_fields(self.telegram.header)
+            shown["command"] = command_fields(self.command)
             shown["reading"] = None if self.reading is None else self.reading.model_dump(mode="json")
         shown["error"] = None
         if self.error is not None:
@@ -101,6 +109,21 @@ def _fields(item: Frame | Reject) -> dict[str, Any]:
         return {"frame": "short", **link}
     ci = {"ci": item.ci, "ci_name": ci_field.describe(item.ci)}
     return {"frame": "long", **link, **ci, "data": item.data.hex()}
+
+
+def command_fields(command: commands.Command | None) -> dict[str, Any] | None:
+    """What a master asks, as JSON; None where the frame is no command that is known."""
+    match command:
+        case commands.SelectDevice(mask, fabrication, raw):
+            return {"name": "select", "mask": raw.hex() if mask is None else str(mask), "fabrication": fabrication}
+        case commands.ApplicationReset(subcodes):
+            return {"name": "application_reset", "subcodes": subcodes.hex()}
+        case commands.SetBaudRate(baud):
+            return {"name": "set_baud_rate", "baud": baud}
+        case commands.Synchronise():
+            return {"name": "synchronise"}
+        case _:
+            return None
 
 
 def header_fields(header: Header | None) -> dict[str, Any] | None:

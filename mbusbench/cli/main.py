@@ -17,6 +17,8 @@ from mbusbench import __version__
 from mbusbench.cli.exit_codes import INTERNAL, INTERRUPTED, PIPE_CLOSED, USAGE, exit_code, explanation
 from mbusbench.errors import DefinitionError, MBusError
 
+_COMPLETION = "_MBUSBENCH_COMPLETE"  # set by the shell's completion function
+
 COMMANDS = {
     "demo": "Serve the shipped meters on a TCP port and read them.",
     "serve": "Put meters on a virtual bus and serve it.",
@@ -49,12 +51,18 @@ class CommandGroup(click.Group):
 
 @click.group(
     cls=CommandGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a meter failed, 2 usage or file error, 3 no connection.",
 )
 @click.version_option(__version__, prog_name="mbusbench", message="%(prog)s %(version)s")
-def application() -> None:
+@click.pass_context
+def application(context: click.Context) -> int | None:
     """M-Bus without hardware: virtual meters, and the master that reads them and real ones."""
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help(), err=True)
+    return USAGE
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -66,8 +74,10 @@ def run(arguments: list[str]) -> int:
     """Run the command line; return the exit code. Nothing but `SystemExit` of a foreign library comes out of it."""
     debug = bool(os.environ.get("MBUSBENCH_DEBUG"))
     try:
-        result = application.main(arguments, prog_name="mbusbench", standalone_mode=False)
+        result = _dispatch(arguments)
         sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         _complain(_usage_line(error))
         return USAGE
@@ -91,6 +101,14 @@ def run(arguments: list[str]) -> int:
         )
         return INTERNAL
     return result if isinstance(result, int) else 0
+
+
+def _dispatch(arguments: list[str]) -> object:
+    if _COMPLETION in os.environ:
+        return application.main(arguments, prog_name="mbusbench", standalone_mode=False)
+    # Not through main(): that would end the process by itself when the reader of its output is gone.
+    with application.make_context("mbusbench", arguments) as context:
+        return application.invoke(context)
 
 
 def _usage_line(error: click.ClickException) -> str:

@@ -6,6 +6,7 @@ What a meter sent is never printed raw: a character that is not printable could 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -64,9 +65,13 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+def _styled() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def print_line(text: str = "", style: str | None = None) -> None:
     """One line of text on stdout."""
-    if style is None or not sys.stdout.isatty():
+    if style is None or not _styled():
         click.echo(printable(text))
         return
     console().print(printable(text), style=style, soft_wrap=True)
@@ -80,7 +85,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
 
     texts = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
     used = [index for index in range(len(columns)) if not texts or any(row[index] for row in texts)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold" if _styled() else "")
     for index in used:
         table.add_column(columns[index], justify="right" if columns[index] in right else "left", overflow="fold")
     for row in texts:

@@ -33,13 +33,14 @@ def value_text(value: object) -> str:
     return str(value)
 
 
-def print_reading(data: MBusSlaveData) -> None:
-    """Everything a person wants of one readout, on stdout."""
+def print_reading(data: MBusSlaveData, *, heading: bool = True) -> None:
+    """Everything a person wants of one readout, on stdout. The heading says whose it is."""
     from mbusbench.codec.header import describe_status
 
     status = describe_status(data.status) if data.status else ()
     telegrams = f", {data.telegrams} telegrams" if data.telegrams > 1 else ""
-    print_line(f"address {data.address}: {identity(data)}{telegrams}", "bold")
+    if heading:
+        print_line(f"address {data.address}: {identity(data)}{telegrams}", "bold")
     if status:
         print_line(f"  status {data.status:02X}: {', '.join(status)}", "yellow")
     if data.application_error is not None:

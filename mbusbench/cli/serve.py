@@ -93,9 +93,9 @@ async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path |
             "seed": bus.seed,
             "meters": [meter_fields(meter) for meter in bus.meters],
         }
-        print_json(ready)
         if ready_file is not None:
             _write_whole(ready_file, ready)
+        print_json(ready)
         await stop.wait()
 
 

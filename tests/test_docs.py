@@ -1,0 +1,91 @@
+"""The documentation against the code: its YAML loads, its JSON keys are the real ones, every command is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mbusbench.bus import VirtualBus
+from mbusbench.cli.main import COMMANDS
+from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
+from mbusbench.meter import catalogue
+from tests.cli.frames import FIXED_DATA, REQUEST, SELECTION
+from tests.cli.invoking import invoke
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def _text(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def _blocks(name: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", _text(name), re.MULTILINE | re.DOTALL)
+
+
+def _documented(section: str) -> set[str]:
+    """The keys in the first column of a section's table in json.md."""
+    part = _text("json.md").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return {key for row in re.findall(r"^\| (`.*?`) \|", part, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_device_file_of_the_documentation_is_a_device(tmp_path: Path) -> None:
+    (block,) = _blocks("device-file.md", "yaml")
+    path = tmp_path / "device.yaml"
+    path.write_text(block, encoding="utf-8")
+    assert len(catalogue.load(str(path)).telegrams[0].records) == 5
+    assert len(block.splitlines()) < 20
+
+
+def test_mistake_in_the_documentation_is_shown_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = _blocks("device-file.md", "yaml")
+    (line,) = _blocks("device-file.md", "text")
+    monkeypatch.chdir(tmp_path)
+    Path("device.yaml").write_text(block.replace(" address:", " adress:"), encoding="utf-8")
+    assert line in invoke("devices", "show", "device.yaml").stderr
+
+
+def test_bus_file_of_the_documentation_is_a_bus(tmp_path: Path) -> None:
+    (block,) = _blocks("bus-file.md", "yaml")
+    path = tmp_path / "bus.yaml"
+    path.write_text(block, encoding="utf-8")
+    bus = VirtualBus.from_yaml(path)
+    assert [meter.address for meter in bus.meters] == [5, *range(10, 50)]
+
+
+def test_every_command_has_a_section() -> None:
+    headings = [heading.split()[0] for heading in re.findall(r"^## (.+)$", _text("cli.md"), re.MULTILINE)]
+    assert set(COMMANDS) <= set(headings)
+
+
+def test_keys_of_a_reading_are_documented() -> None:
+    assert _documented("A reading") == set(MBusSlaveData.model_fields)
+    assert set(MBusSlaveInfo.model_fields) < _documented("A reading")
+
+
+def test_keys_of_a_record_are_documented() -> None:
+    assert _documented("A record") == {*MBusSlaveRecord.model_fields, *MBusSlaveRecord.model_computed_fields}
+
+
+def test_keys_of_decode_are_documented() -> None:
+    shown = [
+        json.loads(line)
+        for line in invoke("decode", "--json", FIXED_DATA + SELECTION + REQUEST + "E5 00").stdout.splitlines()
+    ]
+    assert {key for item in shown for key in item} == _documented("decode")
+
+
+def test_keys_of_the_catalogue_are_documented() -> None:
+    shown: dict[str, Any] = json.loads(invoke("devices", "show", "--json", "kamstrup/multical-603").stdout)
+    assert set(shown) == _documented("devices")
+
+
+def test_telegram_written_by_hand_in_the_documentation_can_be_built() -> None:
+    (block,) = _blocks("json.md", "json")
+    frame = invoke("encode", "-", stdin=block.encode()).stdout
+    reading = json.loads(invoke("decode", "--json", frame).stdout)["reading"]
+    assert (reading["manufacturer"], reading["records"][0]["value"]) == ("ABC", 12.565)
