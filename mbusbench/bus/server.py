@@ -18,6 +18,7 @@ from mbusbench.errors import MBusConnectionError, MBusUsageError
 from mbusbench.transport.stream import Stream
 
 MAX_CLIENTS = 256
+RECEIVE_BUFFER = 2048
 # A client that does not read is not listened to beyond the first mark, and cut off at the second.
 PAUSE_ABOVE = 64 * 1024
 ABORT_ABOVE = 1024 * 1024
@@ -93,13 +94,14 @@ def _driver(bus: VirtualBus) -> _Driver:
     return bus.driver
 
 
-class _Client(asyncio.Protocol):
+class _Client(asyncio.BufferedProtocol):
     """One TCP connection."""
 
     def __init__(self, server: BusServer) -> None:
         self._server = server
         self._driver = server.driver
         self._port: int | None = None
+        self._buffer = bytearray(RECEIVE_BUFFER)
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -111,9 +113,12 @@ class _Client(asyncio.Protocol):
         transport.set_write_buffer_limits(high=PAUSE_ABOVE)
         self._port = self._driver.attach(self._write)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._port is not None:
-            self._driver.feed(self._port, data)
+            self._driver.feed(self._port, bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._port is not None:

@@ -61,15 +61,16 @@ def duration(text: str) -> int | None:
     return round(Fraction(match[1]) * NANOSECONDS[match[2]]) if match else None
 
 
-def _duration(value: object) -> int:
-    nanoseconds = duration(value) if isinstance(value, str) else None
-    if nanoseconds is None:
+def nanoseconds(value: object) -> int:
+    """A duration with its unit; `mistake` where it is none."""
+    found = duration(value) if isinstance(value, str) else None
+    if found is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise mistake(
                 f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d"
             )
         raise mistake(f"{shown(value)} is not a duration such as 600ms, 1.5s, 20min, 12h or 1d")
-    return nanoseconds
+    return found
 
 
 def _hex_bytes(value: object) -> bytes:
@@ -108,15 +109,14 @@ def _instant(value: object) -> datetime:
 
 
 def _digits(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        value = str(value)
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Fa-f]{1,8}", value):
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9A-Fa-f]{1,8}", text):
         hint = " (one with letters needs quotes)" if isinstance(value, float) else ""
         raise mistake(f"{shown(value)} is not an identification number of up to 8 digits{hint}")
-    return value.upper().zfill(8)
+    return text.upper().zfill(8)
 
 
-Duration = Annotated[int, PlainValidator(_duration)]
+Duration = Annotated[int, PlainValidator(nanoseconds)]
 """`600ms`, `1.5s`, `20min`, `12h`, `1d` as nanoseconds."""
 
 HexBytes = Annotated[bytes, PlainValidator(_hex_bytes)]

@@ -25,6 +25,7 @@ class KeyRing:
     """
 
     def __init__(self, keys: Keys | None) -> None:
+        self._any = keys is not None
         self._default: bytes | None = None
         self._primary: dict[int, bytes] = {}
         self._secondary: list[tuple[SecondaryAddress, bytes]] = []
@@ -42,7 +43,8 @@ class KeyRing:
 
     def decode(self, frame: LongFrame) -> Telegram:
         """The telegram in `frame`, in clear where there is a key for it. MBusDecodeError where there is none in it."""
-        return Telegram.decode(frame.ci, frame.data, key=self._find(frame))
+        key = self._find(frame) if self._any else None
+        return Telegram.decode(frame.ci, frame.data, key=key)
 
     def _find(self, frame: LongFrame) -> bytes | None:
         if self._secondary and frame.ci in _LONG_HEADER and len(frame.data) >= 12:

@@ -206,8 +206,9 @@ class MBusMaster:
 
     async def _run(self, begin: Callable[[], Procedure[Result]]) -> Result:
         async with self._lock:
-            reused = self._runner
-            runner = await self._connected()
+            reused = runner = self._runner
+            if runner is None or not runner.is_open or runner.loop is not asyncio.get_running_loop():
+                runner = await self._connected()
             try:
                 return await runner.run(begin())
             except MBusConnectionError:

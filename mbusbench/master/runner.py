@@ -1,14 +1,18 @@
-"""Runs procedures over a byte stream under asyncio: one future and one timer, whatever the exchanges need."""
+"""Runs procedures over a byte stream under asyncio: one future for each, and one timer for all.
+
+A procedure goes on inside the callback that brought its answer, so that no turn of the event loop lies between an
+answer and the next request.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from mbusbench.clock import call_at_ns, now_ns
+from mbusbench.clock import VirtualLoop, call_at_ns
 from mbusbench.errors import MBusConnectionError
-from mbusbench.protocol.master_link import Exchange, MasterLink
+from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Outcome, Reply
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.transport.stream import Stream, ignore_data, ignore_loss
@@ -25,20 +29,22 @@ class Runner:
     """
 
     def __init__(self, stream: Stream, link: MasterLink) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.heard = False
         self._stream = stream
         self._link = link
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[Outcome] | None = None
+        self._procedure: Procedure[Any] | None = None
+        self._result: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._debug = False
-        self.heard = False
+        if isinstance(self.loop, VirtualLoop):
+            self._now = self.loop.now_ns
+        else:
+            time = self.loop.time
+            self._now = lambda: round(time() * 1e9)
         stream.on_data = self._on_data
-        stream.on_lost = self._fail
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
+        stream.on_lost = self._end_with
 
     @property
     def is_open(self) -> bool:
@@ -51,40 +57,44 @@ class Runner:
         """
         self._debug = _log.isEnabledFor(logging.DEBUG)
         self.heard = False
+        result: asyncio.Future[Result] = self.loop.create_future()
+        self._result = result
+        self._procedure = procedure
+        self._advance(None, self._now())
         try:
-            exchange = next(procedure)
-            while True:
-                exchange = procedure.send(await self._exchange(exchange))
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+            return await result
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._procedure = self._result = None
+            self._link.cancel(self._now())
 
     async def close(self) -> None:
-        """Close the stream; an exchange under way ends with MBusConnectionError."""
+        """Close the stream; a procedure under way ends with MBusConnectionError."""
         self._stream.on_data = ignore_data
         self._stream.on_lost = ignore_loss
-        self._fail(MBusConnectionError("the master was closed"))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._end_with(MBusConnectionError("the master was closed"))
         await self._stream.close()
 
-    async def _exchange(self, exchange: Exchange) -> Outcome:
-        link = self._link
-        now = now_ns(self._loop)
-        waiter: asyncio.Future[Outcome] = self._loop.create_future()
-        self._waiter = waiter
+    def _advance(self, outcome: Outcome | None, now: int) -> None:
+        """Hand an outcome to the procedure, and begin the exchange that it wants next."""
+        procedure, result = self._procedure, self._result
+        assert procedure is not None
+        assert result is not None
+        if self._debug and outcome is not None and type(outcome) is not Reply:
+            _log.debug("%r", outcome)
         try:
-            data = link.start(exchange, now)
+            data = self._link.start(procedure.send(outcome), now)  # type: ignore[arg-type]
             if data:
                 self._write(data)
+        except StopIteration as stop:
+            result.set_result(stop.value)
+        except Exception as error:
+            # In a callback: it belongs to whoever awaits the result.
+            result.set_exception(error)
+        else:
             self._arm()
-            return await waiter
-        finally:
-            self._waiter = None
-            if link.outcome is None:
-                link.cancel(now_ns(self._loop))
 
     def _write(self, data: bytes) -> None:
         if self._debug:
@@ -92,26 +102,22 @@ class Runner:
         self._stream.write(data)
 
     def _on_data(self, data: bytes) -> None:
+        self.heard = True
         if self._debug:
             _log.debug("< %s", data.hex(" "))
-        self.heard = True
+        now = self._now()
         link = self._link
-        link.receive(data, now_ns(self._loop))
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        link.receive(data, now)
+        result = self._result
+        if result is None or result.done():
             return
         if link.outcome is None:
             self._arm()
         else:
-            self._resolve(waiter, link.outcome)
-
-    def _resolve(self, waiter: asyncio.Future[Outcome], outcome: Outcome) -> None:
-        if self._debug and type(outcome) is not Reply:
-            _log.debug("%r", outcome)
-        waiter.set_result(outcome)
+            self._advance(link.outcome, now)
 
     def _arm(self) -> None:
-        """A timer that is due too early stays: it arms itself again, which is seldom needed."""
+        """See that the timer is not later than the link needs it. One that is too early sets itself again."""
         when = self._link.next_wakeup()
         assert when is not None
         if self._timer is not None:
@@ -119,27 +125,27 @@ class Runner:
                 return
             self._timer.cancel()
         self._timer_at = when
-        self._timer = call_at_ns(self._loop, when, self._on_timer)
+        self._timer = call_at_ns(self.loop, when, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        result = self._result
+        if result is None or result.done():
             return
         # The loop's clock is a float: it may be a nanosecond short of the time that was asked for.
-        data = self._link.poll(max(now_ns(self._loop), self._timer_at))
+        now = max(self._now(), self._timer_at)
+        data = self._link.poll(now)
         if self._link.outcome is not None:
-            self._resolve(waiter, self._link.outcome)
+            self._advance(self._link.outcome, now)
             return
         if data:
             try:
                 self._write(data)
             except MBusConnectionError as error:
-                self._fail(error)
+                result.set_exception(error)
                 return
         self._arm()
 
-    def _fail(self, error: MBusConnectionError) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+    def _end_with(self, error: MBusConnectionError) -> None:
+        if self._result is not None and not self._result.done():
+            self._result.set_exception(error)

@@ -27,6 +27,7 @@ from mbusbench.definition.fields import (
     IdentificationNumber,
     PrimaryAddress,
     exact,
+    nanoseconds,
     one_of,
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
@@ -74,18 +75,10 @@ def _delay(value: object) -> tuple[int, int]:
     pair = value if isinstance(value, list) else [value, value]
     if len(pair) != 2:
         raise mistake("one duration, or two: the shortest and the longest")
-    low, high = (_duration_of(each) for each in pair)
+    low, high = (nanoseconds(each) for each in pair)
     if low > high:
         raise mistake("the shortest response delay is longer than the longest")
     return low, high
-
-
-def _duration_of(value: object) -> int:
-    return _Holder(duration=value).duration  # type: ignore[arg-type]
-
-
-class _Holder(Definition):
-    duration: Duration
 
 
 def _baud(value: object) -> int:

@@ -6,6 +6,7 @@ value is the register itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from fractions import Fraction
 from functools import cached_property
@@ -16,8 +17,9 @@ from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 from mbusbench.codec.data_field import encode_value, lvar_length
 from mbusbench.codec.dib import IDLE_FILLER, DataInformationBlock, Function
 from mbusbench.codec.vib import ValueInformationBlock, quantities
+from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
-from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
+from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.meter.generator import Generator
 
@@ -251,8 +253,17 @@ class Record(Definition):
             raise mistake(str(error), [at]) from None
         try:
             self.vib_block  # noqa: B018
-        except LookupError as error:
-            raise mistake(str(error), ["modifiers"]) from None
+        except LookupError:
+            raise mistakes(list(self._modifier_mistakes())) from None
+
+    def _modifier_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        assert self.vif is not None
+        for index, name in enumerate(self.modifiers):
+            try:
+                ValueInformationBlock.find(self.vif, self.unit, self.scale, (name,))
+            except LookupError as error:
+                known = str(error).partition("; there are ")[2].split(", ")
+                yield ("modifiers", index), f"there is no modifier {name!r}{did_you_mean(name, known)}"
 
     def _check_raw(self) -> None:
         assert self.raw is not None

@@ -7,8 +7,8 @@ Sans I/O: the caller writes the bytes that `start` and `poll` return, passes on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import PRM
@@ -51,34 +51,37 @@ class Exchange:
     previous: LongFrame | None = None
     accepts: Callable[[LongFrame], bool] | None = None
     attempts: int | None = None
+    request_bytes: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "request_bytes", self.request.encode())
 
 
-class LinkState(Enum):
+class LinkState(IntEnum):
     """Where the exchange is."""
 
-    IDLE = "no exchange under way"
-    QUIET = "the request waits for an idle line"
-    AWAITING = "sent, and no answer yet"
-    SETTLING = "an answer is held, which counts if nothing refutes it"
+    IDLE = 0  # no exchange under way
+    QUIET = 1  # the request waits for an idle line
+    AWAITING = 2  # sent, and no answer yet
+    SETTLING = 3  # an answer is held, which counts if nothing refutes it
 
 
-class LinkEvent(Enum):
+class LinkEvent(IntEnum):
     """What moves an exchange on."""
 
-    BUSY = "started, but the line is not idle"
-    SEND = "the request goes out"
-    HOLD = "an answer came that something may still refute"
-    REFUTE = "it was refuted"
-    RETRY = "the attempt failed and a repeat is left"
-    FINISH = "the outcome is known"
-    CANCEL = "the caller gave up"
+    BUSY = 0  # started, but the line is not idle
+    SEND = 1  # the request goes out
+    HOLD = 2  # an answer came that something may still refute
+    REFUTE = 3  # it was refuted
+    RETRY = 4  # the attempt failed and a repeat is left
+    FINISH = 5  # the outcome is known
+    CANCEL = 6  # the caller gave up
 
 
 TRANSITIONS: dict[LinkState, dict[LinkEvent, LinkState]] = {
     LinkState.IDLE: {
         LinkEvent.BUSY: LinkState.QUIET,
         LinkEvent.SEND: LinkState.AWAITING,
-        LinkEvent.CANCEL: LinkState.IDLE,
     },
     LinkState.QUIET: {
         LinkEvent.SEND: LinkState.AWAITING,
@@ -149,7 +152,7 @@ class MasterLink:
         """Begin `exchange`; the bytes to send now, none where the line has to become idle first."""
         self.outcome = None
         self._exchange = exchange
-        self._request = exchange.request.encode()
+        self._request = exchange.request_bytes
         self._left = min(exchange.attempts or self._attempts, self._attempts)
         self._attempt = 0
         self._unanswered = False
@@ -188,7 +191,7 @@ class MasterLink:
             if now >= self._idle_at():
                 return self._send(now)
             if now >= self._limit:
-                self._finish(Garbled(tuple(self._received), self._attempt), now)
+                self._finish(Garbled(tuple(self._received), self._attempt))
             return b""
         if now < self._deadline:
             return b""
@@ -203,7 +206,7 @@ class MasterLink:
             if now < self._deadline:
                 return b""
             assert self._held is not None
-            self._finish(Reply(self._held, self._attempt), now)
+            self._finish(Reply(self._held, self._attempt))
             return b""
         return self._attempt_failed(now)
 
@@ -217,7 +220,9 @@ class MasterLink:
 
     def cancel(self, now: int) -> None:
         """Give the exchange up. Its answer may still come; the next request waits until it can not."""
-        if self._state in (LinkState.AWAITING, LinkState.SETTLING):
+        if self._state is LinkState.IDLE:
+            return
+        if self._state is not LinkState.QUIET:
             self._late_until = self._sent + self.window
             if self._heard():
                 self._traffic_end = self._last + (self._gap if self._reader.missing else self._settle)
@@ -266,7 +271,9 @@ class MasterLink:
     def _take(self, item: Received, now: int) -> None:
         exchange = self._exchange
         assert exchange is not None
-        if isinstance(item, LongFrame | ShortFrame):
+        if item is ACK:
+            self._take_acknowledge(ACK, now, exchange)
+        elif isinstance(item, (LongFrame, ShortFrame)):
             address = exchange.request.address
             if item.control & PRM:
                 if item != exchange.request:
@@ -280,14 +287,10 @@ class MasterLink:
                 self._take_acknowledge(item, now, exchange)  # the short frame of IEC 60870-5-2 for it
             else:
                 self._note(item, now)
-        elif item == ACK:
-            self._take_acknowledge(ACK, now, exchange)
-        elif not isinstance(item, SingleCharacter):
-            self._note(item, now)
-        elif exchange.expect is Expect.EITHER:
-            self._finish(Reply(item, self._attempt), now)
+        elif isinstance(item, SingleCharacter) and exchange.expect is Expect.EITHER:
+            self._finish(Reply(item, self._attempt))
         else:
-            self._note(Reject(item.encode(), RejectReason.START), now)
+            self._note(item, now)
 
     def _take_data(self, frame: LongFrame, now: int, exchange: Exchange) -> None:
         if frame.control not in ANSWERS:
@@ -298,7 +301,7 @@ class MasterLink:
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             self._hold(frame, max(self._window_end, now + self._settle))
         elif exchange.expect is not Expect.NOTHING:
-            self._finish(Reply(frame, self._attempt), now)
+            self._finish(Reply(frame, self._attempt))
 
     def _take_acknowledge(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
         if (exchange.alone or exchange.expect is Expect.DATA) and (self._held is not None or self._received):
@@ -307,7 +310,7 @@ class MasterLink:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
             self._hold(frame, now + self._settle)
         elif exchange.expect is not Expect.NOTHING:
-            self._finish(Reply(frame, self._attempt), now)
+            self._finish(Reply(frame, self._attempt))
 
     def _take_foreign(self, frame: ShortFrame | LongFrame, now: int) -> None:
         self._foreign = frame
@@ -352,7 +355,7 @@ class MasterLink:
         exchange = self._exchange
         assert exchange is not None
         if not self._left or exchange.expect is Expect.NOTHING:
-            self._finish(outcome, now)
+            self._finish(outcome)
             return b""
         self._move(LinkEvent.RETRY)
         return self._send(now) if now >= self._idle_at() else b""
@@ -368,7 +371,7 @@ class MasterLink:
             return Garbled(tuple(self._received), self._attempt)
         return Silence(self._attempt)
 
-    def _finish(self, outcome: Outcome, now: int) -> None:
+    def _finish(self, outcome: Outcome) -> None:
         self._move(LinkEvent.FINISH)
         self.outcome = outcome
         if type(outcome) is Reply and self._unanswered:

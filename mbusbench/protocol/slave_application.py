@@ -10,6 +10,8 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Protocol
 
+from mbusbench.codec.address import PRIMARY_RANGE
+from mbusbench.codec.commands import ApplicationReset, DataSend, SetBaudRate, Synchronise, decode_command
 from mbusbench.codec.data_field import lvar_length
 from mbusbench.codec.dib import GLOBAL_READOUT, IDLE_FILLER, DataInformationBlock
 from mbusbench.codec.record import RecordHeader
@@ -18,19 +20,11 @@ from mbusbench.errors import DecodeError
 
 VARIABLE_DATA = 0x72
 APPLICATION_ERROR = 0x70
-APPLICATION_RESET = (0x50, 0x53)
-DATA_SEND = 0x51
-SYNCHRONISE = (0x54, 0x5C)
-SET_BAUD_RATE = range(0xB8, 0xC0)
 
 UNSPECIFIED = 0x00
 UNIMPLEMENTED_CI = 0x01
 PREMATURE_END = 0x04
 PARAMETER_ERROR = 0x15
-
-_NO_DATA = 0x0
-_SELECTION_FOR_READOUT = 0x8
-_HIGHEST_PRIMARY = 250
 
 
 class SlaveDevice(Protocol):
@@ -107,12 +101,17 @@ class SlaveApplication:
 
     def execute(self, ci: int, data: bytes, now: int) -> None:
         """Do what a SND_UD asks. What cannot be done is reported at the next request."""
-        if ci in APPLICATION_RESET:
+        try:
+            command = decode_command(ci, data)
+        except DecodeError:
+            self.pending_error = PREMATURE_END
+            return
+        if isinstance(command, ApplicationReset):
             self.restart()
-            self.selected_application = data[0] if data else None
-        elif ci == DATA_SEND:
-            self._write(data, now)
-        elif ci not in SYNCHRONISE and ci not in SET_BAUD_RATE:
+            self.selected_application = command.subcodes[0] if command.subcodes else None
+        elif isinstance(command, DataSend) and not command.most_significant_first:
+            self._write(command.records, now)
+        elif not isinstance(command, Synchronise | SetBaudRate):
             self.pending_error = UNIMPLEMENTED_CI
 
     def _write(self, data: bytes, now: int) -> None:
@@ -132,7 +131,7 @@ class SlaveApplication:
     ) -> int | None:
         """None where it was done, else the code of the application error."""
         if vib.quantity == "bus_address" and len(value) == 1:
-            if value[0] > _HIGHEST_PRIMARY:
+            if value[0] not in PRIMARY_RANGE:
                 return PARAMETER_ERROR
             self.device.address = value[0]
         elif vib.quantity == "enhanced_identification" and len(value) in (4, 8):

@@ -54,7 +54,7 @@ def test_every_state_has_a_way_back_to_idle_and_no_unknown_event() -> None:
     assert set(TRANSITIONS) == set(LinkState)
     for state, row in TRANSITIONS.items():
         assert set(row) <= set(LinkEvent)
-        assert row[LinkEvent.CANCEL] is LinkState.IDLE, state
+        assert state is LinkState.IDLE or row[LinkEvent.CANCEL] is LinkState.IDLE
 
 
 def in_state(state: LinkState) -> tuple[MasterLink, int]:

@@ -409,6 +409,8 @@ def test_set_identification() -> None:
         (0x51, "017A", 0x04),
         (0x51, "01", 0x04),
         (0x51, "0D78", 0x04),
+        (0x5B, "7856", 0x04),
+        (0x55, "017A08", 0x01),
     ],
 )
 def test_what_cannot_be_executed_is_reported_once_at_the_next_request(ci: int, data: str, error: int) -> None:

@@ -6,7 +6,8 @@ Three failures end in one restart from the first telegram, as the slave may have
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import REQ_UD2, with_fcb
@@ -82,8 +83,10 @@ def next_telegram(
 ) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:
     """Ask for one telegram; it comes with its frame and the attempts it took. None: the slave says E5."""
     address, fcb = source.address, source.fcb
-    request = ShortFrame(with_fcb(REQ_UD2, fcb.request_bit(address)), address)
-    outcome = yield Exchange(request, Expect.DATA, previous=previous, accepts=source.accepts)
+    exchange = _request(address, fcb.request_bit(address))
+    if previous is not None or source.accepts is not None:
+        exchange = replace(exchange, previous=previous, accepts=source.accepts)
+    outcome = yield exchange
     if type(outcome) is not Reply:
         fcb.forget(address)
         return failure(outcome, DOING)
@@ -97,6 +100,11 @@ def next_telegram(
         return Failure(FailureKind.DECODE, DOING, str(error))
     failed = _unusable(telegram)
     return (telegram, frame, outcome.attempts) if failed is None else failed
+
+
+@lru_cache(maxsize=1024)
+def _request(address: int, fcb: int) -> Exchange:
+    return Exchange(ShortFrame(with_fcb(REQ_UD2, fcb), address), Expect.DATA)
 
 
 def _unusable(telegram: Telegram) -> Failure | None:

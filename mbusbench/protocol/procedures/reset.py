@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mbusbench.codec.control_field import SND_NKE
 from mbusbench.codec.frame import ShortFrame
 from mbusbench.protocol.fcb import MasterFcb
@@ -16,10 +18,14 @@ def link_reset(
     address: int, fcb: MasterFcb, *, alone: bool = False, attempts: int | None = None
 ) -> Procedure[Failure | None]:
     """Reset the link to `address`; None when it was acknowledged. `alone`: by exactly one slave."""
-    request = ShortFrame(SND_NKE, address)
-    outcome = yield Exchange(request, Expect.ACKNOWLEDGE, alone=alone, attempts=attempts)
+    outcome = yield _reset(address, alone, attempts)
     if type(outcome) is Reply:
         fcb.reset(address)
         return None
     fcb.forget(address)
     return failure(outcome, DOING)
+
+
+@lru_cache(maxsize=1024)
+def _reset(address: int, alone: bool, attempts: int | None) -> Exchange:
+    return Exchange(ShortFrame(SND_NKE, address), Expect.ACKNOWLEDGE, alone=alone, attempts=attempts)
