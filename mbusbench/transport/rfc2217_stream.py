@@ -63,9 +63,7 @@ class Rfc2217Stream(TcpStream):
         super().connection_made(transport)
         super().write(self._client.open(self._first_settings))
 
-    def data_received(self, data: bytes) -> None:
-        if self._closing:
-            return
+    def _received(self, data: bytes) -> None:
         payload, reply, _ = self._client.receive(data)
         if reply:
             super().write(reply)

@@ -60,7 +60,11 @@ class TcpStream(Stream, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self._closing:
-            self.on_data(bytes(self._buffer[:nbytes]))
+            self._received(bytes(self._buffer[:nbytes]))
+
+    def _received(self, data: bytes) -> None:
+        """Pass on what the socket brought; never called after `close`."""
+        self.on_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
