@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, model_validator
 
+from mbusbench.bus.endpoint import parse_endpoint
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
 from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
 from mbusbench.definition.validation import Definition, mistake, shown
-from mbusbench.errors import DefinitionError
+from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
@@ -40,9 +41,13 @@ def _speed(value: object) -> float | None:
 
 
 def _endpoint(value: object) -> str:
-    if isinstance(value, str) and value.startswith("tcp://") and len(value) > len("tcp://"):
-        return value
-    raise mistake(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:10001")
+    if not isinstance(value, str):
+        raise mistake(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:10001")
+    try:
+        parse_endpoint(value)
+    except MBusUsageError as error:
+        raise mistake(str(error)) from None
+    return value
 
 
 def _without(names: tuple[str, ...], empty: tuple[object, ...]) -> Any:

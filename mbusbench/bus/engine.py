@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
 """ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
+BACKLOG = 4096
+"""Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
 IDLE_AT_MAXIMUM_SPEED = 50_000_000
 """ns after which a half frame is given up where nothing has a speed; a busy host makes gaps of its own."""
 
@@ -98,9 +100,9 @@ class VirtualBus:
         if speed is not None and not speed > 0:
             raise MBusUsageError(f"speed {speed} is not above 0")
         self._speed = speed
-        self._character = 0 if speed is None else round(character_time(self._baud) / speed)
-        self._default_delay = 0 if speed is None else bit_time(self._baud, 11) + DEFAULT_RESPONSE_MARGIN
-        self._idle = IDLE_AT_MAXIMUM_SPEED if speed is None else round(idle_time(self._baud) / speed)
+        self._character = self._scaled(character_time(self._baud))
+        self._default_delay = bit_time(self._baud, 11) + DEFAULT_RESPONSE_MARGIN
+        self._idle = self._scaled(idle_time(self._baud)) or IDLE_AT_MAXIMUM_SPEED
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
@@ -118,6 +120,7 @@ class VirtualBus:
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
         """
+        names = list(names)
         meters: list[Meter] = []
         taken: set[int] = set()
         copies: dict[str, int] = {}
@@ -126,7 +129,7 @@ class VirtualBus:
             own = device.device.address
             address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
             if address is None:
-                raise MBusUsageError("there are only 251 primary addresses")
+                raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
             taken.add(address)
             copies[name] = copies.get(name, -1) + 1
             identification = counted_up(device.device.id, copies[name])
@@ -154,6 +157,12 @@ class VirtualBus:
 
         return MemoryStream(self)
 
+    def _scaled(self, duration: int) -> int:
+        """A duration of the line at the speed of this bus."""
+        if self._speed is None:
+            return 0
+        return duration if self._speed == 1 else round(duration / self._speed)
+
     def open_port(self) -> int:
         """A new master's side of the line."""
         self._next_port += 1
@@ -176,7 +185,9 @@ class VirtualBus:
         side = self._ports[port]
         if self._speed is not None:
             # They enter the line when it is free and take their time on it.
-            self._line_free = now = max(now, self._line_free) + len(data) * self._character
+            start = max(now, self._line_free)
+            data = data[: max(0, BACKLOG - (start - now) // self._character)]
+            self._line_free = now = start + len(data) * self._character
         if self._echo:
             self._schedule(now - len(data) * self._character, port, data)
         reader = side.reader
@@ -238,8 +249,8 @@ class VirtualBus:
         for slave in slaves:
             reply = slave.link.receive(frame, now)
             if reply is not None:
-                start = now if self._speed is None else now + slave.response_delay(self._default_delay)
-                replies.append((start, reply.encode()))
+                delay = 0 if self._speed is None else self._scaled(slave.response_delay(self._default_delay))
+                replies.append((now + delay, reply.encode()))
         if type(frame) is LongFrame or frame.address >= SELECTED:
             self._update(slaves)
         if len(replies) == 1:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
+from mbusbench.bus.endpoint import parse_endpoint
 from mbusbench.bus.engine import VirtualBus
-from mbusbench.errors import MBusConnectionError, MBusUsageError
+from mbusbench.errors import MBusConnectionError
 from mbusbench.transport.stream import Stream
 
 MAX_CLIENTS = 256
@@ -209,19 +209,6 @@ class BusServer:
         self._clients.discard(client)
         if not self._clients:
             self._all_gone.set()
-
-
-def parse_endpoint(endpoint: str) -> tuple[str, int]:
-    """Host and port of `tcp://HOST:PORT`; without a host it is the loopback. MBusUsageError for anything else."""
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port
-    except ValueError:
-        port = None
-        parts = urlsplit("")
-    if parts.scheme != "tcp" or port is None or parts.path or parts.query or parts.fragment or parts.username:
-        raise MBusUsageError(f"{endpoint!r} is not an endpoint such as tcp://127.0.0.1:10001 (port 0: any free one)")
-    return parts.hostname or "127.0.0.1", port
 
 
 def _shown(host: str) -> str:

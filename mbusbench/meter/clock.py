@@ -18,23 +18,26 @@ _RESOLUTION = {2: _DAY, 3: _SECOND, 4: _MINUTE, 6: _SECOND}
 class MeterClock:
     """Local time as the meter knows it."""
 
-    __slots__ = ("_epoch", "_offset")
+    __slots__ = ("_day", "_since_midnight")
 
     def __init__(self, epoch: datetime) -> None:
-        self._epoch = epoch
-        self._offset = 0
+        self._day = datetime(epoch.year, epoch.month, epoch.day)
+        self._since_midnight = _nanoseconds(epoch - self._day)
 
     def set(self, value: datetime, now: int) -> None:
         """The clock shows `value` at `now`, ns since the bus's epoch."""
-        self._offset = (value - self._epoch) // timedelta(microseconds=1) * 1000 - now
+        self._since_midnight = _nanoseconds(value - self._day) - now
 
     def ticks(self, now: int) -> int:
         """ns since the midnight before the epoch, by this clock."""
-        midnight = datetime(self._epoch.year, self._epoch.month, self._epoch.day)
-        return now + self._offset + (self._epoch - midnight) // timedelta(microseconds=1) * 1000
+        return now + self._since_midnight
 
     def at(self, now: int) -> datetime:
-        return self._epoch + timedelta(microseconds=(now + self._offset) // 1000)
+        return self._day + timedelta(microseconds=self.ticks(now) // 1000)
+
+
+def _nanoseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1) * 1000
 
 
 def last_due_date(today: date, month: int, day: int) -> date:
@@ -49,7 +52,7 @@ def encoder(record: Record, clock: MeterClock, due: tuple[int, int] | None) -> C
     dib, vib = record.dib_block, record.vib_block
     length = dib.data_length or 0
     resolution = _DAY if due is not None else _RESOLUTION[length]
-    shown = -1
+    shown: int | None = None
     encoded = b""
 
     def encode(now: int) -> bytes:

@@ -82,10 +82,9 @@ def _delay(value: object) -> tuple[int, int]:
 
 
 def _baud(value: object) -> int:
-    if value not in BAUD_RATES or isinstance(value, bool):
-        raise mistake(f"{shown(value)} is not one of {', '.join(str(rate) for rate in BAUD_RATES)}")
-    assert isinstance(value, int)
-    return value
+    if isinstance(value, int) and value in BAUD_RATES:
+        return value
+    raise mistake(f"{shown(value)} is not one of {', '.join(str(rate) for rate in BAUD_RATES)}")
 
 
 Manufacturer = Annotated[int, PlainValidator(_manufacturer)]

@@ -12,12 +12,12 @@ from enum import Enum, IntEnum
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import PRM
-from mbusbench.codec.frame import ACK, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame import ACK, FRAME_MAXIMUM, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import FrameReader, Reject, RejectReason
+from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Received, Reply, Silence, WrongAddress
 from mbusbench.timing import bit_time, character_time, first_character_timeout, idle_time
 
-LONGEST_FRAME = 261
 ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and DFC
 
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
@@ -40,15 +40,14 @@ class Expect(Enum):
 class Exchange:
     """One request and what may answer it.
 
-    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `previous`: the
-    answer before, of which a copy may still be under way. `accepts`: whether data come from the slave that was meant,
-    where the A field does not tell. `attempts`: transmissions in all, where less than the link's own number do.
+    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `accepts`:
+    whether data come from the slave that was meant, where the A field does not tell. `attempts`: transmissions in all,
+    where less than the link's own number do.
     """
 
     request: ShortFrame | LongFrame
     expect: Expect
     alone: bool = False
-    previous: LongFrame | None = None
     accepts: Callable[[LongFrame], bool] | None = None
     attempts: int | None = None
     request_bytes: bytes = field(init=False)
@@ -125,6 +124,11 @@ class MasterLink:
         self._held: SingleCharacter | ShortFrame | LongFrame | None = None
         self._collided = False
         self._unanswered = False
+        self._damaged = False
+        self._contradicted = False
+        self._doubtful = False
+        self._late = LateAnswers()
+        self._hold_until = 0
         self._began = 0
         self._sent = 0
         self._window_end = 0
@@ -139,7 +143,7 @@ class MasterLink:
     def set_baudrate(self, baudrate: int) -> None:
         """The rate of the line from the next request on."""
         self._character = character_time(baudrate)
-        self._longest = character_time(baudrate, LONGEST_FRAME)
+        self._longest = character_time(baudrate, FRAME_MAXIMUM)
         self.window = self._window_override or first_character_timeout(baudrate) + self._latency
         self._settle = idle_time(baudrate) + self._latency // 10
         self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
@@ -177,10 +181,11 @@ class MasterLink:
                 if self._reader.missing:
                     self._traffic_end = now + self._gap
                 return
+        settling = self._state is LinkState.SETTLING
+        self._deadline = self._hold_until if settling else self._window_end
         if self._reader.missing:
-            self._deadline = min(now + self._gap, self._hard_limit())
-        elif self._state is LinkState.AWAITING:
-            self._deadline = self._window_end
+            gap_end = min(now + self._gap, self._hard_limit())
+            self._deadline = max(self._deadline, gap_end) if settling else gap_end
 
     def poll(self, now: int) -> bytes:
         """Let time pass; the bytes to send now, if any."""
@@ -191,7 +196,7 @@ class MasterLink:
             if now >= self._idle_at():
                 return self._send(now)
             if now >= self._limit:
-                self._finish(Garbled(tuple(self._received), self._attempt))
+                self._finish(Garbled(tuple(self._received), self._attempt), now)
             return b""
         if now < self._deadline:
             return b""
@@ -203,10 +208,11 @@ class MasterLink:
             self._deadline = self._window_end
             return b""
         if self._state is LinkState.SETTLING:
-            if now < self._deadline:
+            if now < self._hold_until:
+                self._deadline = self._hold_until
                 return b""
             assert self._held is not None
-            self._finish(Reply(self._held, self._attempt))
+            self._finish(Reply(self._held, self._attempt), now)
             return b""
         return self._attempt_failed(now)
 
@@ -223,6 +229,7 @@ class MasterLink:
         if self._state is LinkState.IDLE:
             return
         if self._state is not LinkState.QUIET:
+            self._owes_an_answer(now)
             self._late_until = self._sent + self.window
             if self._heard():
                 self._traffic_end = self._last + (self._gap if self._reader.missing else self._settle)
@@ -231,6 +238,7 @@ class MasterLink:
     def reset(self) -> None:
         """Forget everything about the line: the connection is a new one."""
         self._reader.clear()
+        self._late.clear()
         self._state = LinkState.IDLE
         self._traffic_end = self._late_until = self._last = 0
         self.outcome = None
@@ -259,6 +267,9 @@ class MasterLink:
         self._foreign = None
         self._held = None
         self._collided = False
+        self._damaged = False
+        self._contradicted = False
+        self._doubtful = self._late.may_come_from(exchange.request.address, now)
         self._attempt += 1
         self._left -= 1
         self._began = now
@@ -288,7 +299,7 @@ class MasterLink:
             else:
                 self._note(item, now)
         elif isinstance(item, SingleCharacter) and exchange.expect is Expect.EITHER:
-            self._finish(Reply(item, self._attempt))
+            self._finish(Reply(item, self._attempt), now)
         else:
             self._note(item, now)
 
@@ -297,20 +308,39 @@ class MasterLink:
             self._note(frame, now)
         elif exchange.accepts is not None and not exchange.accepts(frame):
             self._take_foreign(frame, now)
-        elif exchange.expect is Expect.ACKNOWLEDGE or frame == exchange.previous:
+        elif exchange.expect is Expect.NOTHING:
+            self._note(frame, now)
+        elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
+            if not isinstance(self._held, LongFrame):
+                self._hold(frame, max(self._window_end, now + self._settle))
+        elif self._doubtful:
+            self._take_doubtful(frame, now)
+        else:
+            self._finish(Reply(frame, self._attempt), now)
+
+    def _take_doubtful(self, frame: LongFrame, now: int) -> None:
+        """An answer while another one, to an earlier request, may be late: which it is shows if both come."""
+        held = self._held if isinstance(self._held, LongFrame) else None
+        if self._contradicted:
+            self._note(frame, now)
+        elif held is None or held == frame or self._late.is_copy(held, now):
+            self._held = None
             self._hold(frame, max(self._window_end, now + self._settle))
-        elif exchange.expect is not Expect.NOTHING:
-            self._finish(Reply(frame, self._attempt))
+        else:
+            self._contradicted = True
+            self._received += (held, frame)
+            self._held = None
+            self._move(LinkEvent.REFUTE)
 
     def _take_acknowledge(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
         if (exchange.alone or exchange.expect is Expect.DATA) and (self._held is not None or self._received):
             self._note(frame, now)  # one of several, or a byte of a damaged frame
         elif exchange.alone or exchange.expect is Expect.DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
-            self._hold(frame, now + self._settle)
+            self._hold(frame, now + self._settle if exchange.alone else max(self._window_end, now + self._settle))
         elif exchange.expect is not Expect.NOTHING:
-            self._finish(Reply(frame, self._attempt))
+            self._finish(Reply(frame, self._attempt), now)
 
     def _take_foreign(self, frame: ShortFrame | LongFrame, now: int) -> None:
         self._foreign = frame
@@ -337,25 +367,27 @@ class MasterLink:
             damaged = True
         self._received.append(item)
         if damaged:
+            self._damaged = True
             self._window_end = min(max(self._window_end, now), self._last + self._gap)
             self._deadline = self._window_end
 
     def _hold(self, frame: SingleCharacter | ShortFrame | LongFrame, until: int) -> None:
         if self._held is None or isinstance(frame, LongFrame):
             self._held = frame
-        self._deadline = until
+        self._hold_until = self._deadline = until
         self._move(LinkEvent.HOLD)
 
     def _attempt_failed(self, now: int) -> bytes:
         outcome = self._judge()
-        if isinstance(outcome, Silence | WrongAddress):
+        if not self._damaged:
             self._unanswered = True
+            self._owes_an_answer(now)
         if self._heard():
             self._traffic_end = self._last + self._settle
         exchange = self._exchange
         assert exchange is not None
         if not self._left or exchange.expect is Expect.NOTHING:
-            self._finish(outcome)
+            self._finish(outcome, now)
             return b""
         self._move(LinkEvent.RETRY)
         return self._send(now) if now >= self._idle_at() else b""
@@ -371,9 +403,23 @@ class MasterLink:
             return Garbled(tuple(self._received), self._attempt)
         return Silence(self._attempt)
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _owes_an_answer(self, now: int) -> None:
+        """The answer did not come in time, so it may come late."""
+        exchange = self._exchange
+        assert exchange is not None
+        if exchange.expect in (Expect.DATA, Expect.EITHER):
+            self._late.expect_from(exchange.request.address, now)
+
+    def _finish(self, outcome: Outcome, now: int) -> None:
         self._move(LinkEvent.FINISH)
         self.outcome = outcome
-        if type(outcome) is Reply and self._unanswered:
+        if type(outcome) is not Reply:
+            return
+        if self._unanswered:
             # This may be the late answer to an attempt before, and the answer to the last one still under way.
             self._late_until = self._sent + self.window
+        frame = outcome.frame
+        if type(frame) is LongFrame:
+            self._late.remember(frame, now)
+        elif self._exchange is not None and self._exchange.expect is Expect.DATA:
+            self._owes_an_answer(now)

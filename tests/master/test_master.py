@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -753,3 +754,36 @@ async def test_read_after_a_good_answer_waits_for_nothing() -> None:
     times = [time for time, _ in bus.stream.sent]
     step = 5 * 11 / 2400 + 0.02
     assert times == pytest.approx([0, step, 2 * step, 3 * step], abs=1e-6)
+
+
+async def test_frames_are_logged_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "mbusbench.master"):
+        async with MBusMaster(ScriptedBus(bus_of(Meter(5))), retries=0) as master:
+            await master.ping_addresses([5, 6])
+    assert [record.message for record in caplog.records] == [
+        "> 10 40 05 45 16",
+        "< e5",
+        "> 10 40 06 46 16",
+        "Silence(attempts=1)",
+        "slave 6 did not answer (1 attempt at 2400 baud, 192 ms each)",
+    ]
+
+
+async def test_connection_that_fails_at_a_repeat_is_an_error() -> None:
+    bus = ScriptedBus(lambda request: None)
+    master = MBusMaster(bus)
+    call = asyncio.create_task(master.query(5))
+    await asyncio.sleep(0.05)
+    bus.stream.open = False  # nobody said so
+    with pytest.raises(MBusConnectionError):
+        await call
+    await master.close()
+
+
+async def test_mistake_in_a_decoder_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with MBusMaster(ScriptedBus(bus_of(Meter(5)))) as master:
+        monkeypatch.setattr(master, "_decode", lambda frame: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            await master.query(5)
+        monkeypatch.undo()
+        assert litres(await master.query(5)) == [5003]

@@ -62,9 +62,9 @@ def test_steps_before_the_first_point() -> None:
 
 
 def test_bounds_hold_the_least_and_the_greatest_value() -> None:
-    assert constant(Fraction(3)).bounds() == (3, 3)
+    assert constant(Fraction(3)).bounds() == (Fraction(3), Fraction(3))
     assert line(Fraction(0), Fraction(1)).bounds() is None
-    assert through([(0, Fraction(5)), (HOUR, Fraction(-2))], period=DAY).bounds() == (-2, 5)
+    assert through([(0, Fraction(5)), (HOUR, Fraction(-2))], period=DAY).bounds() == (Fraction(-2), Fraction(5))
 
 
 fractions = st.fractions(min_value=-1000, max_value=1000, max_denominator=97)

@@ -77,7 +77,10 @@ def test_constant_records(record: str, sent: str) -> None:
 
 # Each is one record in line 5 of a file; the rest of the line behind `d.yaml:5:`.
 RECORDS = [
-    ("{vif: enery, code: int32, value: 1}", "15 telegrams[0].records[0].vif: there is no quantity 'enery', did you mean 'energy'?"),
+    (
+        "{vif: enery, code: int32, value: 1}",
+        "15 telegrams[0].records[0].vif: there is no quantity 'enery', did you mean 'energy'?",
+    ),
     (
         "{vif: mass, unit: kWh, code: int32, value: 1}",
         "27 telegrams[0].records[0].unit: no VIF counts mass in units of 10^0 kWh; "
@@ -90,8 +93,14 @@ RECORDS = [
     ),
     ("{vif: energy, unit: kWh, value: 1}", "9 telegrams[0].records[0]: 'code' is missing"),
     ("{vif: energy, unit: kWh, code: int32}", "9 telegrams[0].records[0]: 'value' is missing"),
-    ("{vif: energy, unit: kWh, code: int8, value: 500}", "53 telegrams[0].records[0].value: 500 does not fit into 8 bits"),
-    ("{vif: energy, unit: kWh, code: bcd2, value: 500}", "53 telegrams[0].records[0].value: 500 does not fit into 2 BCD digits"),
+    (
+        "{vif: energy, unit: kWh, code: int8, value: 500}",
+        "53 telegrams[0].records[0].value: 500 does not fit into 8 bits",
+    ),
+    (
+        "{vif: energy, unit: kWh, code: bcd2, value: 500}",
+        "53 telegrams[0].records[0].value: 500 does not fit into 2 BCD digits",
+    ),
     (
         "{vif: energy, unit: kWh, code: int32, value: 0.5}",
         "54 telegrams[0].records[0].value: 0.5 is no multiple of 1, the register's step",
@@ -99,10 +108,14 @@ RECORDS = [
     ("{vif: energy, unit: kWh, code: int32, value: abc}", "54 telegrams[0].records[0].value: 'abc' is not a number"),
     ("{vif: energy, unit: kWh, code: int32, value: true}", "54 telegrams[0].records[0].value: true is not a number"),
     ("{vif: energy, unit: kWh, code: int32, value: [1]}", "54 telegrams[0].records[0].value: a list is not a number"),
-    ("{vif: energy, unit: kWh, code: int32, value: .nan}", "54 telegrams[0].records[0].value: nan is not a usable number"),
+    (
+        "{vif: energy, unit: kWh, code: int32, value: .nan}",
+        "54 telegrams[0].records[0].value: nan is not a usable number",
+    ),
     (
         "{vif: energy, unit: kWh, code: int32, value: {}}",
-        "54 telegrams[0].records[0].value: needs exactly one of counter, ramp, daily, step, clock, due_date, device, random",
+        "54 telegrams[0].records[0].value: needs exactly one of "
+        "counter, ramp, daily, step, clock, due_date, device, random",
     ),
     (
         "{vif: energy, unit: kWh, code: int32, value: {countr: {rate: 1}}}",
@@ -110,7 +123,8 @@ RECORDS = [
     ),
     (
         "{vif: energy, unit: kWh, code: int32, value: {random: [1, 2], clock: now}}",
-        "54 telegrams[0].records[0].value: needs exactly one of counter, ramp, daily, step, clock, due_date, device, random, "
+        "54 telegrams[0].records[0].value: needs exactly one of "
+        "counter, ramp, daily, step, clock, due_date, device, random, "
         "not clock and random",
     ),
     (
@@ -165,10 +179,16 @@ RECORDS = [
         "{vif: power, unit: W, code: int32, value: {step: {points: {0s: 1, 5min: 2}, repeat: 1min}}}",
         "93 telegrams[0].records[0].value.step.repeat: must be later than the last point",
     ),
-    ("{dib: 14, vib: \"78\", value: 3}", '15 telegrams[0].records[0].dib: 14 is a number here, hexadecimal text is wanted: write it in quotes ("14")'),
+    (
+        '{dib: 14, vib: "78", value: 3}',
+        '15 telegrams[0].records[0].dib: 14 is a number here, hexadecimal text is wanted: write it in quotes ("14")',
+    ),
     ('{dib: "04", value: 3}', "9 telegrams[0].records[0]: 'vib' is missing: dib and vib go together"),
     ('{dib: "84", vib: "06", value: 3}', "15 telegrams[0].records[0].dib: premature end of DIFE"),
-    ('{dib: "04 06", vib: "06", value: 3}', "15 telegrams[0].records[0].dib: 04 06 has bytes too many: an extension bit is missing"),
+    (
+        '{dib: "04 06", vib: "06", value: 3}',
+        "15 telegrams[0].records[0].dib: 04 06 has bytes too many: an extension bit is missing",
+    ),
     (
         '{dib: "1F", vib: "06", value: 3}',
         "15 telegrams[0].records[0].dib: DIF 0F and 1F are written as manufacturer_data and more_records_follow",
@@ -178,20 +198,53 @@ RECORDS = [
     ('{raw: "01 7A 05 05"}', "15 telegrams[0].records[0].raw: not exactly one record: 1 bytes too many"),
     ('{raw: "01 7A 05", value: 3}', "34 telegrams[0].records[0].value: raw holds the value already"),
     ('{raw: "01 7A 05", unit: kWh}', "33 telegrams[0].records[0].unit: unit does not go together with raw"),
-    ("{unit: kWh, value: 3}", "9 telegrams[0].records[0]: needs exactly one of vif (by name), dib with vib (hexadecimal), raw (the whole record)"),
-    ("{vif: datetime, code: int32, value: 5}", "45 telegrams[0].records[0].value: 5 is not a date and time such as 2026-12-31T23:59"),
-    ("{vif: datetime, code: int8, value: {clock: now}}", "31 telegrams[0].records[0].code: a date needs code int16, int24, int32 or int48"),
-    ("{vif: energy, unit: Wh, code: int32, value: {clock: now}}", "53 telegrams[0].records[0].value: energy needs a number"),
-    ("{vif: datetime, code: int32, value: {device: id}}", "45 telegrams[0].records[0].value: datetime needs a clock or a due date"),
+    (
+        "{unit: kWh, value: 3}",
+        "9 telegrams[0].records[0]: needs exactly one of vif (by name), "
+        "dib with vib (hexadecimal), raw (the whole record)",
+    ),
+    (
+        "{vif: datetime, code: int32, value: 5}",
+        "45 telegrams[0].records[0].value: 5 is not a date and time such as 2026-12-31T23:59",
+    ),
+    (
+        "{vif: datetime, code: int8, value: {clock: now}}",
+        "31 telegrams[0].records[0].code: a date needs code int16, int24, int32 or int48",
+    ),
+    (
+        "{vif: energy, unit: Wh, code: int32, value: {clock: now}}",
+        "53 telegrams[0].records[0].value: energy needs a number",
+    ),
+    (
+        "{vif: datetime, code: int32, value: {device: id}}",
+        "45 telegrams[0].records[0].value: datetime needs a clock or a due date",
+    ),
     (
         "{vif: date, code: int16, value: {due_date: {month: 2, day: 29}}}",
         "68 telegrams[0].records[0].value.due_date.day: month 2 has no day 29 in every year",
     ),
-    ("{vif: date, code: int16, value: {due_date: {month: 13, day: 1}}}", "60 telegrams[0].records[0].value.due_date.month: 13 is not in 1..12"),
-    ("{vif: fabrication_number, code: int8, value: {device: id}}", "41 telegrams[0].records[0].code: the identification number has 8 digits: it needs bcd8 or int32"),
-    ("{vif: energy, unit: Wh, code: int32, storage: -1, value: 3}", "55 telegrams[0].records[0].storage: -1 is not in 0..2199023255551"),
-    ("{vif: energy, unit: Wh, code: int32, modifiers: [negativ_abs_only], value: 3}", "58 telegrams[0].records[0].modifiers[0]: there is no modifier 'negativ_abs_only', did you mean 'negative_abs_only'?"),
-    ("{vif: energy, unit: Wh, code: int32, function: maximun, value: 3}", "56 telegrams[0].records[0].function: 'maximun' is not one of instantaneous, maximum, minimum, error, did you mean 'maximum'?"),
+    (
+        "{vif: date, code: int16, value: {due_date: {month: 13, day: 1}}}",
+        "60 telegrams[0].records[0].value.due_date.month: 13 is not in 1..12",
+    ),
+    (
+        "{vif: fabrication_number, code: int8, value: {device: id}}",
+        "41 telegrams[0].records[0].code: the identification number has 8 digits: it needs bcd8 or int32",
+    ),
+    (
+        "{vif: energy, unit: Wh, code: int32, storage: -1, value: 3}",
+        "55 telegrams[0].records[0].storage: -1 is not in 0..2199023255551",
+    ),
+    (
+        "{vif: energy, unit: Wh, code: int32, modifiers: [negativ_abs_only], value: 3}",
+        "58 telegrams[0].records[0].modifiers[0]: there is no modifier 'negativ_abs_only'"
+        ", did you mean 'negative_abs_only'?",
+    ),
+    (
+        "{vif: energy, unit: Wh, code: int32, function: maximun, value: 3}",
+        "56 telegrams[0].records[0].function: 'maximun' is not one of instantaneous, maximum, minimum, error"
+        ", did you mean 'maximum'?",
+    ),
     ("5", "9 telegrams[0].records[0]: 5 is not a mapping (key: value)"),
 ]
 
@@ -205,21 +258,51 @@ def test_mistake_in_a_record(record: str, line: str) -> None:
 REST = "\ntelegrams: [{records: []}]\n"
 DEVICES = [
     ("{version: 1, medium: heat}", "2:9 device: 'manufacturer' is missing"),
-    ("{manufacturer: kam, version: 1, medium: heat}", "2:24 device.manufacturer: 'kam' is not a manufacturer: three capital letters, or a code such as 0x2C2D"),
+    (
+        "{manufacturer: kam, version: 1, medium: heat}",
+        "2:24 device.manufacturer: 'kam' is not a manufacturer: three capital letters, or a code such as 0x2C2D",
+    ),
     ("{manufacturer: KAM, version: 0x135, medium: heat}", "2:38 device.version: 309 is not in 0..255"),
     ("{manufacturer: KAM, version: '35', medium: heat}", "2:38 device.version: '35' is not a whole number"),
-    ("{manufacturer: KAM, version: 1, medium: wather}", "2:49 device.medium: there is no medium 'wather', did you mean 'water'?"),
-    ("{manufacturer: KAM, version: 1, medium: [4]}", "2:49 device.medium: a list is not a medium: a name such as heat, or a code 0x00..0xfe"),
-    ("{manufacturer: KAM, version: 1, medium: 4, id: 123456789}", "2:56 device.id: 123456789 is not an identification number of up to 8 digits"),
-    ("{manufacturer: KAM, version: 1, medium: 4, id: 12e4}", "2:56 device.id: 120000.0 is not an identification number of up to 8 digits (one with letters needs quotes)"),
+    (
+        "{manufacturer: KAM, version: 1, medium: wather}",
+        "2:49 device.medium: there is no medium 'wather', did you mean 'water'?",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: [4]}",
+        "2:49 device.medium: a list is not a medium: a name such as heat, or a code 0x00..0xfe",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, id: 123456789}",
+        "2:56 device.id: 123456789 is not an identification number of up to 8 digits",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, id: 12e4}",
+        "2:56 device.id: 120000.0 is not an identification number of up to 8 digits (one with letters needs quotes)",
+    ),
     ("{manufacturer: KAM, version: 1, medium: 4, address: 300}", "2:61 device.address: 300 is not in 0..250"),
-    ("{manufacturer: KAM, version: 1, medium: 4, adress: 3}", "2:52 device: unknown key 'adress', did you mean 'address'?"),
-    ("{manufacturer: KAM, version: 1, medium: 4, baud: [301]}", "2:59 device.baud[0]: 301 is not one of 300, 600, 1200, 2400, 4800, 9600, 19200, 38400"),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, adress: 3}",
+        "2:52 device: unknown key 'adress', did you mean 'address'?",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, baud: [301]}",
+        "2:59 device.baud[0]: 301 is not one of 300, 600, 1200, 2400, 4800, 9600, 19200, 38400",
+    ),
     ("{manufacturer: KAM, version: 1, medium: 4, baud: 300}", "2:58 device.baud: 300 is not a list"),
     ("{manufacturer: KAM, version: 1, medium: 4, baud: []}", "2:58 device.baud: must not be empty"),
-    ("{manufacturer: KAM, version: 1, medium: 4, fcb: stricct}", "2:57 device.fcb: 'stricct' is not one of strict, lenient, did you mean 'strict'?"),
-    ("{manufacturer: KAM, version: 1, medium: 4, response_delay: [2s, 1s]}", "2:68 device.response_delay: the shortest response delay is longer than the longest"),
-    ("{manufacturer: KAM, version: 1, medium: 4, response_delay: 30}", "2:68 device.response_delay: 30 has no unit: write a duration as 30ms, 30s, 30min, 30h or 30d"),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, fcb: stricct}",
+        "2:57 device.fcb: 'stricct' is not one of strict, lenient, did you mean 'strict'?",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, response_delay: [2s, 1s]}",
+        "2:68 device.response_delay: the shortest response delay is longer than the longest",
+    ),
+    (
+        "{manufacturer: KAM, version: 1, medium: 4, response_delay: 30}",
+        "2:68 device.response_delay: 30 has no unit: write a duration as 30ms, 30s, 30min, 30h or 30d",
+    ),
     ("[]", "2:9 device: a list is not a mapping (key: value)"),
 ]
 
@@ -276,7 +359,8 @@ def test_two_records_that_could_be_followed_need_a_name() -> None:
     power = "      - {vif: power, unit: W, code: int32, value: 5}\n"
     energy = "      - {vif: energy, unit: Wh, code: int32, value: {counter: {follows: power}}}\n"
     assert complaints(HEAD + power * 2 + energy) == [
-        "d.yaml:7:73 telegrams[0].records[2].value.counter.follows: 2 records could be meant by 'power': give one a name"
+        "d.yaml:7:73 telegrams[0].records[2].value.counter.follows: "
+        "2 records could be meant by 'power': give one a name"
     ]
     named = "      - {name: power, vif: power, unit: W, code: int32, value: 5}\n"
     assert device(HEAD + power + named + energy)
@@ -321,10 +405,19 @@ def test_catalogue_has_a_heat_a_water_and_an_electricity_meter() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("storage: 1, value: 118700", "storage: 2, value: 118700"), "records[17] begins with 84 01 07, in the telegram it is 44 07 5E"),
-        (("version: 0x35", "version: 0x36"), "manufacturer, version and medium are 2D 2C 35 04 in the telegram, 2D 2C 36 04 in the device"),
+        (
+            ("storage: 1, value: 118700", "storage: 2, value: 118700"),
+            "records[17] begins with 84 01 07, in the telegram it is 44 07 5E",
+        ),
+        (
+            ("version: 0x35", "version: 0x36"),
+            "manufacturer, version and medium are 2D 2C 35 04 in the telegram, 2D 2C 36 04 in the device",
+        ),
         (("      - 17619.4\n", "      - 17619.5\n"), "records[2] is 17619.4, the check says 17619.5"),
-        (("42 6C C1 21 95 16", "42 6C C1 21 96 16"), "the telegram is no valid frame: checksum: 96 received, 95 computed"),
+        (
+            ("42 6C C1 21 95 16", "42 6C C1 21 96 16"),
+            "the telegram is no valid frame: checksum: 96 received, 95 computed",
+        ),
         (
             ("      - {vif: date, code: int16, storage: 1, value: {due_date: {month: 1, day: 1}}}\n", ""),
             "behind the last record the telegram has 42 6C C1 21",

@@ -8,6 +8,7 @@ import pytest
 
 from mbusbench.codec.frame import ACK, NACK, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import Reject
+from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.master_link import TRANSITIONS, Exchange, Expect, LinkEvent, LinkState, MasterLink
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Reply, Silence, WrongAddress
 
@@ -327,7 +328,9 @@ def test_e5_instead_of_data_counts_when_nothing_follows() -> None:
     link = started(read)
     link.receive(E5, SHORT + 20 * MS)
     assert link.outcome is None
-    drive(link, SHORT + 20 * MS + IDLE)
+    drive(link, SHORT + WINDOW - MS)
+    assert link.outcome is None
+    drive(link, SHORT + WINDOW + MS)
     assert link.outcome == Reply(ACK)
 
 
@@ -362,19 +365,49 @@ def test_data_instead_of_e5_count_only_if_no_e5_follows() -> None:
     assert link.outcome == Reply(ANSWER)
 
 
-def test_copy_of_the_answer_before_is_passed_over() -> None:
-    following = LongFrame(0x08, 5, 0x72, ANSWER.data[:-1] + b"\x01")
-    link = started(Exchange(REQUEST, Expect.DATA, previous=ANSWER))
-    link.receive(ANSWER_BYTES, SHORT + 20 * MS)
-    link.receive(following.encode(), SHORT + 180 * MS)
-    assert link.outcome == Reply(following)
+FOLLOWING = LongFrame(0x08, 5, 0x72, ANSWER.data[:-1] + b"\x01")
 
 
-def test_copy_of_the_answer_before_counts_when_nothing_else_comes() -> None:
-    link = started(Exchange(REQUEST, Expect.DATA, previous=ANSWER))
-    link.receive(ANSWER_BYTES, SHORT + 20 * MS)
-    drive(link, SHORT + WINDOW + MS)
+def answered(now: int = 0) -> MasterLink:
+    """A link on which ANSWER came a moment ago, at 100 ms."""
+    link = started(read, now)
+    link.receive(ANSWER_BYTES, now + 100 * MS)
     assert link.outcome == Reply(ANSWER)
+    return link
+
+
+def test_copy_of_an_answer_before_is_passed_over() -> None:
+    link = answered()
+    link.start(read, 100 * MS)
+    link.receive(ANSWER_BYTES, 100 * MS + SHORT + 20 * MS)
+    assert link.outcome is None
+    link.receive(FOLLOWING.encode(), 100 * MS + SHORT + 180 * MS)
+    assert link.outcome == Reply(FOLLOWING)
+
+
+def test_copy_of_an_answer_before_counts_when_nothing_else_comes() -> None:
+    link = answered()
+    link.start(read, 100 * MS)
+    link.receive(ANSWER_BYTES, 100 * MS + SHORT + 20 * MS)
+    drive(link, 100 * MS + SHORT + WINDOW + MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_same_answer_six_seconds_later_is_no_copy() -> None:
+    link = answered()
+    link.start(read, 7 * 10**9)
+    link.receive(ANSWER_BYTES, 7 * 10**9 + SHORT + 20 * MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_only_so_many_answers_are_remembered() -> None:
+    late = LateAnswers()
+    for n in range(1000):
+        late.remember(LongFrame(8, 5, 0x72, n.to_bytes(2, "little")), n)
+    assert 32 <= len(late) <= 64
+    assert late.is_copy(LongFrame(8, 5, 0x72, (999).to_bytes(2, "little")), 1000)
+    late.clear()
+    assert len(late) == 0
 
 
 def test_either_answer_is_taken_where_both_may_come() -> None:
@@ -430,15 +463,57 @@ def test_single_acknowledge_counts_after_33_bits() -> None:
     assert link.outcome == Reply(ACK)
 
 
-def test_late_answer_to_a_repeat_is_followed_by_a_wait_for_the_other_one() -> None:
-    """The first attempt was answered late, in the second one's window: the second's own answer is still to come."""
+def test_answer_to_a_repeat_counts_when_no_other_one_contradicts_it() -> None:
+    """The first attempt may be answered late, in the second one's window, and the second too."""
     link = started(read)
-    drive(link, SHORT + WINDOW)
     second = SHORT + WINDOW
+    drive(link, second)
     link.receive(ANSWER_BYTES, second + SHORT + 10 * MS)
-    assert link.outcome == Reply(ANSWER, attempts=2)
-    assert link.start(read, second + SHORT + 10 * MS) == b""
     link.receive(ANSWER_BYTES, second + SHORT + 150 * MS)
+    assert link.outcome is None
+    drive(link, second + SHORT + WINDOW + MS)
+    assert link.outcome == Reply(ANSWER, attempts=2)
+
+
+@pytest.mark.parametrize(("first", "second"), [(ANSWER, FOLLOWING), (FOLLOWING, ANSWER)])
+def test_two_different_answers_are_none_while_one_may_be_late(first: LongFrame, second: LongFrame) -> None:
+    link = started(Exchange(REQUEST, Expect.DATA, attempts=1))
+    drive(link, 10**9)
+    assert link.outcome == Silence(1)
+    link.start(read, 10**9)
+    link.receive(first.encode(), 10**9 + SHORT + 20 * MS)
+    link.receive(second.encode(), 10**9 + SHORT + 160 * MS)
+    ((when, data),) = drive(link, 10**9 + SHORT + WINDOW + MS)
+    assert data == REQ_5
+    link.receive(FOLLOWING.encode(), when + SHORT + 20 * MS)
+    drive(link, when + SHORT + WINDOW + MS)
+    assert link.outcome == Reply(FOLLOWING, attempts=2)
+
+
+def test_answer_that_did_not_come_is_waited_for_no_longer_than_six_seconds() -> None:
+    link = started(Exchange(REQUEST, Expect.DATA, attempts=1))
+    drive(link, 10**9)
+    link.start(read, 7 * 10**9)
+    link.receive(ANSWER_BYTES, 7 * 10**9 + SHORT + 20 * MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_other_slaves_are_read_without_doubt() -> None:
+    link = started(Exchange(ShortFrame(0x7B, 6), Expect.DATA, attempts=1))
+    drive(link, 10**9)
+    link.start(read, 10**9)
+    link.receive(ANSWER_BYTES, 10**9 + SHORT + 20 * MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_late_acknowledge_to_a_repeat_is_followed_by_a_wait_for_the_other_one() -> None:
+    link = started(reset)
+    second = SHORT + WINDOW
+    drive(link, second)
+    link.receive(E5, second + SHORT + 10 * MS)
+    assert link.outcome == Reply(ACK, attempts=2)
+    assert link.start(read, second + SHORT + 10 * MS) == b""
+    link.receive(E5, second + SHORT + 150 * MS)
     assert link.outcome is None
     ((when, _),) = drive(link, 10**9)[:1]
     assert when == pytest.approx(second + SHORT + WINDOW, abs=10)

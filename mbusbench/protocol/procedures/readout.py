@@ -78,14 +78,12 @@ def readout_by_secondary_address(
     return (yield from _with_restart(Source(SELECTED, fcb, decode, sent_by(mask)), prepare, max_telegrams))
 
 
-def next_telegram(
-    source: Source, previous: LongFrame | None = None
-) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:
+def next_telegram(source: Source) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:
     """Ask for one telegram; it comes with its frame and the attempts it took. None: the slave says E5."""
     address, fcb = source.address, source.fcb
     exchange = _request(address, fcb.request_bit(address))
-    if previous is not None or source.accepts is not None:
-        exchange = replace(exchange, previous=previous, accepts=source.accepts)
+    if source.accepts is not None:
+        exchange = replace(exchange, accepts=source.accepts)
     outcome = yield exchange
     if type(outcome) is not Reply:
         fcb.forget(address)
@@ -145,12 +143,12 @@ def _telegrams(source: Source, max_telegrams: int) -> Procedure[Readout]:
         if len(telegrams) >= max_telegrams:
             failed = Failure(FailureKind.TOO_MANY_TELEGRAMS, DOING, f"more than {max_telegrams} telegrams")
             return Readout(answering, tuple(telegrams), failed)
-        found = yield from next_telegram(source, previous=frame)
+        found = yield from next_telegram(source)
         if found is None:
             break
         if isinstance(found, Failure):
             return Readout(answering, tuple(telegrams), found)
-        telegram, frame, attempts = found
+        telegram, _, attempts = found
         doubt = _doubt(telegrams, telegram, attempts)
         if doubt is not None:
             return Readout(answering, tuple(telegrams), doubt)
