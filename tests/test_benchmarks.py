@@ -27,10 +27,10 @@ def test_both_sides_run_and_the_ratio_is_peer_to_ours() -> None:
 
 
 def test_peer_that_is_missing_is_named_and_meets_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> object:
-        raise ImportError(name)
+    def refuse() -> decoding.Peer:
+        raise ImportError("pymbusparser")
 
-    monkeypatch.setattr(decoding.importlib, "import_module", refuse)
+    monkeypatch.setattr(decoding, "_pymbusparser", refuse)
     result = decoding.warm_against_pymbusparser()
     assert result.verdict == "missing"
     assert "pymbusparser" in table([result])

@@ -20,7 +20,7 @@ from types import FrameType
 from tests.fuzz.checks import check_decode, check_other_values, check_round_trip, check_stream, check_warm_as_cold
 from tests.fuzz.inputs import ODD_VALUES, Inputs
 from tests.outside.corpus import corpus_telegrams, recorded_telegrams
-from tests.telegrams import every_frame
+from tests.telegrams import OMS_KEY, every_frame
 
 LIMIT = 1.0  # seconds of processor time: a busy machine makes no hang
 _SHOWN_FAILURES = 20
@@ -98,6 +98,8 @@ class CollectionTime:
 
 def _check(given: bytes | str, data: bytes, source: random.Random, stream: bool, summary: Summary) -> str:
     outcome = check_decode(given)
+    if source.random() < 0.1:
+        check_decode(given, OMS_KEY)
     check_round_trip(data)
     if stream or source.random() < 0.2:
         check_stream(data, source)
