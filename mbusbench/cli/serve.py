@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from mbusbench.bus.server import parse_endpoint
+    from mbusbench.bus.endpoint import parse_endpoint
     from mbusbench.errors import MBusUsageError
 
     endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)

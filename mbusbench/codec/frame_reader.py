@@ -128,6 +128,13 @@ def _whole_frame(data: bytes) -> Frame | None:
         return SINGLE_CHARACTERS.get(data[0])
     if is_long_frame(data):
         return LongFrame(data[4], data[5], data[6], bytes(data[7:-2]))
+    if (
+        len(data) == SHORT_LENGTH
+        and data[0] == START_SHORT
+        and data[3] == (data[1] + data[2]) & 0xFF
+        and data[4] == STOP
+    ):
+        return ShortFrame(data[1], data[2])
     return None
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 
 from mbusbench.codec import device_type as device_types
+from mbusbench.codec.address import SecondaryAddress
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.header import LongHeader, ShortHeader, manufacturer_letters
 from mbusbench.codec.layout import Structure
@@ -215,17 +217,11 @@ def slave_info(telegram: Telegram, address: int) -> MBusSlaveInfo:
 def _identity(telegram: Telegram) -> dict[str, Any]:
     header = telegram.header
     if isinstance(header, LongHeader):
-        return {
-            "serial_number": header.identification,
-            "manufacturer": manufacturer_letters(header.manufacturer),
-            "version": header.version,
-            "device_type": header.device_type,
-            "medium": device_types.name(header.device_type),
-            "status": header.status,
-            "access_number": header.access_number,
-            "secondary_address": str(header.secondary_address),
-        }
-    identity: dict[str, Any] = dict.fromkeys(_IDENTITY)
+        identity = _who(header.identification, header.manufacturer, header.version, header.device_type).copy()
+        identity["status"] = header.status
+        identity["access_number"] = header.access_number
+        return identity
+    identity = dict.fromkeys(_IDENTITY)
     if isinstance(header, FixedHeader):
         identity["serial_number"] = header.identification
         identity["device_type"] = header.device_type
@@ -236,12 +232,31 @@ def _identity(telegram: Telegram) -> dict[str, Any]:
     return identity
 
 
+@lru_cache(maxsize=4096)
+def _who(identification: str, manufacturer: int, version: int, device_type: int) -> dict[str, Any]:
+    return {
+        "serial_number": identification,
+        "manufacturer": manufacturer_letters(manufacturer),
+        "version": version,
+        "device_type": device_type,
+        "medium": device_types.name(device_type),
+        "status": None,
+        "access_number": None,
+        "secondary_address": str(SecondaryAddress(identification, manufacturer, version, device_type)),
+    }
+
+
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
 _plans: dict[int, tuple[Structure, list[_Step]]] = {}
+# A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
 _new = object.__new__
-_set = object.__setattr__
+_slots = vars(BaseModel)
+_set_fields = _slots["__dict__"].__set__
+_set_names = _slots["__pydantic_fields_set__"].__set__
+_set_extra = _slots["__pydantic_extra__"].__set__
+_set_private = _slots["__pydantic_private__"].__set__
 
 # The fields that a record shares with all others of its place in the structure, where its hex digits stand, and whether
 # its time may be marked invalid.
@@ -251,10 +266,10 @@ _Step = tuple[dict[str, Any], int, int, bool]
 def _instance(model: type[_Model], fields: dict[str, Any], names: set[str], private: dict[str, Any] | None) -> _Model:
     """A model made of fields that the codec has typed already."""
     instance = _new(model)
-    _set(instance, "__dict__", fields)
-    _set(instance, "__pydantic_fields_set__", names)
-    _set(instance, "__pydantic_extra__", None)
-    _set(instance, "__pydantic_private__", private)
+    _set_fields(instance, fields)
+    _set_names(instance, names)
+    _set_extra(instance, None)
+    _set_private(instance, private)
     return instance
 
 

@@ -127,7 +127,7 @@ def test_layout_of_one_start_is_not_used_for_another(others: tuple[int, int]) ->
 
 def test_telegram_with_a_short_header_is_not_read_as_one_without() -> None:
     layout.forget()
-    data = bytes.fromhex("0203000002030304")
+    data = bytes.fromhex("0203000002030304")  # a record of two bytes, or a header whose configuration says plain
     for _ in range(3):
         assert len(Telegram.decode(0x78, data).records) == 2
     assert [record.raw.hex() for record in Telegram.decode(0x7A, data).records] == ["02030304"]
