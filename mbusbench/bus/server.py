@@ -44,14 +44,14 @@ class _Driver:
         self.last = max(self.last, round(self.loop.time() * 1e9) + self._offset)
         return self.last
 
-    def attach(self, writer: Writer) -> int:
-        port = self._bus.open_port()
+    def attach(self, writer: Writer, *, whole: bool = False) -> int:
+        port = self._bus.open_port(whole=whole, now=self.now)
         self._writers[port] = writer
         return port
 
     def detach(self, port: int) -> None:
         if self._writers.pop(port, None) is not None:
-            self._bus.close_port(port)
+            self._bus.close_port(port, self.now)
             self._wake(self._bus.next_wakeup())
 
     def feed(self, port: int, data: bytes) -> None:
@@ -61,10 +61,10 @@ class _Driver:
             self._step(now)
 
     def _step(self, now: int) -> None:
-        for port, data in self._bus.poll(now):
-            writer = self._writers.get(port)
+        for send in self._bus.poll(now):
+            writer = self._writers.get(send.port)
             if writer is not None:
-                writer(data)
+                writer(send.data)
         self._wake(self._bus.next_wakeup())
 
     def _wake(self, due: int | None) -> None:
