@@ -17,7 +17,7 @@ from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusError
 
 Parse = Callable[[bytes], object]
-ROUNDS = 200
+ROUNDS = 150
 
 
 def typed(frame: bytes) -> list[object]:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 
 from mbusbench.codec import device_type as device_types
 from mbusbench.codec.address import SecondaryAddress
+from mbusbench.codec.data_field import raw_value
+from mbusbench.codec.dib import DataInformationBlock
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.header import LongHeader, ShortHeader, manufacturer_letters
 from mbusbench.codec.layout import Structure
@@ -38,7 +40,6 @@ __all__ = [
 
 RecordValue = int | float | str | datetime | date | time | None
 _LARGEST_CACHE = 4096
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class MBusRecordFunction(StrEnum):
@@ -82,6 +83,8 @@ class MBusSlaveRecord(BaseModel):
     telegram: int
     timestamp: datetime | None
 
+    # How `raw_value` is found: from `dib`, `vib` and `raw`, or from the record itself where these do not tell it all.
+    _plain: bool = PrivateAttr(default=False)
     _record: DataRecord | None = PrivateAttr(default=None)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -91,6 +94,10 @@ class MBusSlaveRecord(BaseModel):
 
         None in a record that was not decoded here but loaded from elsewhere.
         """
+        if self._plain:
+            dib = DataInformationBlock.decode(bytes.fromhex(self.dib))
+            vib = ValueInformationBlock.decode(bytes.fromhex(self.vib))
+            return raw_value(dib, vib, bytes.fromhex(self.raw)[len(dib.raw) + len(vib.raw) :])
         return None if self._record is None else self._record.raw_value
 
 
@@ -181,17 +188,21 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
 
 def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
     """The result of one readout; `telegrams` in the order received, at least one."""
+    first, last = telegrams[0], telegrams[-1]
     records: list[MBusSlaveRecord] = []
     diagnostics: list[str] = []
     manufacturer_data: list[str] = []
+    partial = encrypted = False
     for number, telegram in enumerate(telegrams):
-        records += _records(telegram, number, len(records), timestamp)
-        prefix = f"telegram {number}: " if len(telegrams) > 1 else ""
-        if telegram.structure.diagnostics:
-            diagnostics += (f"{prefix}{diagnostic}" for diagnostic in telegram.structure.diagnostics)
-        if telegram.structure.manufacturer_start is not None:
+        _append_records(records, telegram, number, timestamp)
+        structure = telegram.structure
+        if structure.diagnostics:
+            prefix = f"telegram {number}: " if len(telegrams) > 1 else ""
+            diagnostics += (f"{prefix}{diagnostic}" for diagnostic in structure.diagnostics)
+            partial = partial or any(diagnostic.layer == "application" for diagnostic in structure.diagnostics)
+            encrypted = encrypted or telegram.encrypted
+        if structure.manufacturer_start is not None:
             manufacturer_data.append((telegram.manufacturer_data or b"").hex())
-    first, last = telegrams[0], telegrams[-1]
     fields = {
         "address": address,
         **_identity(first),
@@ -199,14 +210,19 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
         "records": tuple(records),
         "telegrams": len(telegrams),
         "more_records_follow": last.structure.more_records_follow,
-        "partial": any(d.layer == "application" for t in telegrams for d in t.structure.diagnostics),
-        "encrypted": any(telegram.encrypted for telegram in telegrams),
+        "partial": partial,
+        "encrypted": encrypted,
         "application_error": first.application_error,
         "alarm": first.alarm,
         "manufacturer_data": tuple(manufacturer_data),
         "diagnostics": tuple(diagnostics),
     }
-    return _instance(MBusSlaveData, fields, _DATA_FIELDS, None)
+    data = _new(MBusSlaveData)
+    _set_fields(data, fields)
+    _set_names(data, _DATA_FIELDS)
+    _set_extra(data, None)
+    _set_private(data, None)
+    return data
 
 
 def slave_info(telegram: Telegram, address: int) -> MBusSlaveInfo:
@@ -249,6 +265,7 @@ def _who(identification: str, manufacturer: int, version: int, device_type: int)
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
+_PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
 _plans: dict[int, tuple[Structure, list[_Step]]] = {}
 # A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
 _new = object.__new__
@@ -263,22 +280,18 @@ _set_private = _slots["__pydantic_private__"].__set__
 _Step = tuple[dict[str, Any], int, int, bool]
 
 
-def _instance(model: type[_Model], fields: dict[str, Any], names: set[str], private: dict[str, Any] | None) -> _Model:
-    """A model made of fields that the codec has typed already."""
-    instance = _new(model)
-    _set_fields(instance, fields)
-    _set_names(instance, names)
-    _set_extra(instance, None)
-    _set_private(instance, private)
-    return instance
-
-
-def _records(telegram: Telegram, number: int, first_index: int, timestamp: datetime | None) -> list[MBusSlaveRecord]:
+def _append_records(
+    records: list[MBusSlaveRecord], telegram: Telegram, number: int, timestamp: datetime | None
+) -> None:
+    if not telegram.records:
+        return
     structure = telegram.structure
     found = _plans.get(id(structure))
     plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
-    text = telegram.records[0].datagram.hex() if telegram.records else ""
-    records = []
+    text = telegram.records[0].datagram.hex()
+    first_index = len(records)
+    plain = structure.compiled
+    # The codec has typed the fields already: the models are filled, not validated.
     for (template, start, stop, dated), record in zip(plan, telegram.records, strict=True):
         value = record.value
         fields = template.copy()
@@ -289,8 +302,12 @@ def _records(telegram: Telegram, number: int, first_index: int, timestamp: datet
         if number:
             fields["index"] += first_index
             fields["telegram"] = number
-        records.append(_instance(MBusSlaveRecord, fields, _RECORD_FIELDS, {"_record": record}))
-    return records
+        instance = _new(MBusSlaveRecord)
+        _set_fields(instance, fields)
+        _set_names(instance, _RECORD_FIELDS)
+        _set_extra(instance, None)
+        _set_private(instance, _PLAIN if plain else {"_plain": False, "_record": record})
+        records.append(instance)
 
 
 def _plan(telegram: Telegram) -> list[_Step]:

@@ -18,7 +18,7 @@ class LateAnswers:
 
     def __init__(self) -> None:
         self._owing: dict[int, int] = {}
-        self._recent: dict[LongFrame, int] = {}
+        self._recent: dict[tuple[int, int, bytes], int] = {}
 
     def clear(self) -> None:
         self._owing.clear()
@@ -41,15 +41,16 @@ class LateAnswers:
     def remember(self, frame: LongFrame, now: int) -> None:
         """`frame` was the answer to a request."""
         recent = self._recent
-        recent.pop(frame, None)
-        recent[frame] = now + LATEST
+        telegram = (frame.address, frame.ci, frame.data)
+        recent.pop(telegram, None)
+        recent[telegram] = now + LATEST
         if len(recent) > _REMEMBERED:
             for old in list(recent)[: _REMEMBERED // 2]:
                 del recent[old]
 
     def is_copy(self, frame: LongFrame, now: int) -> bool:
         """Whether the same telegram, access number and all, was an answer a moment ago."""
-        return now < self._recent.get(frame, now)
+        return now < self._recent.get((frame.address, frame.ci, frame.data), now)
 
     def __len__(self) -> int:
         return len(self._owing) + len(self._recent)

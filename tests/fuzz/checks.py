@@ -20,10 +20,10 @@ class ViolationError(AssertionError):
     """An input for which something does not hold."""
 
 
-def check_decode(data: bytes | str) -> str:
+def check_decode(data: bytes | str, key: bytes | None = None) -> str:
     """`decode` gives a result or raises DecodeError."""
     try:
-        result = decode(data)
+        result = decode(data, key=key)
     except DecodeError as error:
         if error.layer not in ("link", "application", "security"):
             raise ViolationError(f"layer {error.layer!r}") from error

@@ -120,7 +120,8 @@ class Inputs:
             vif = self.random.choice((self.random.randrange(256), 0xFB, 0xFD, 0xFC, 0x7C))
             head += bytes([vif])
             if vif & 0x7F == 0x7C:
-                head += b"\x03" + self.random.choice((b"HR%", b"\x01\x02\xff", b"abc"))
+                text = self.random.choice((b"HR%", b"\x01\x02\xff", b"hWk", b""))
+                head += bytes([len(text)]) + text
             head += self._chain(vif, (0, 1, 1, 2, 4, 10))
             if field == 0xD:
                 first = self.random.choice((0, 1, 5, 17, 0xC2, 0xC9, 0xD1, 0xE4, 0xEF, 0xF0, 0xF4, 0xCA, 0xFF))

@@ -67,6 +67,16 @@ def test_decode_of_any_data_in_a_good_frame_raises_only_decode_error(
     check_round_trip(frame)
 
 
+@given(octets, octets, st.binary(max_size=120), st.binary(min_size=16, max_size=16))
+def test_decode_of_anything_that_says_it_is_encrypted_raises_only_decode_error(
+    low: int, high: int, data: bytes, key: bytes
+) -> None:
+    frame = long_frame(LONG_HEADER[:10] + bytes((low, high)) + data)
+    check_decode(frame)
+    check_decode(frame, key)
+    check_round_trip(frame)
+
+
 @given(st.binary(max_size=200))
 def test_any_records_behind_a_good_header_are_read_or_diagnosed(records: bytes) -> None:
     frame = long_frame(LONG_HEADER + records)

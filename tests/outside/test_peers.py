@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ KINDS = ("wired-long", "multi-telegram", "fixed", "mode2", "no-header")
 
 def _telegrams() -> list[dict[str, Any]]:
     corpus = [telegram for telegram in corpus_telegrams() if telegram["valid"] and telegram["kind"] in KINDS]
-    return [*recorded_telegrams(), *corpus]
+    return [*(telegram for telegram in recorded_telegrams() if "key" not in telegram), *corpus]
 
 
 def _differences(peer: str) -> list[str]:
@@ -43,9 +44,18 @@ def peer(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_every_difference_from_a_peer_has_its_rule(peer: str) -> None:
-    patterns = [entry["pattern"] for entry in DIFFERENCES["peers"][peer]]
-    found = _differences(peer)
+@pytest.fixture
+def listed_peer(peer: str) -> str:
+    """A peer of the release for which the differences were listed."""
+    listed = DIFFERENCES["versions"].get(peer)
+    if listed is not None and version(peer) != listed:
+        pytest.skip(f"the differences are listed for {peer} {listed}, {version(peer)} is installed")
+    return peer
+
+
+def test_every_difference_from_a_peer_has_its_rule(listed_peer: str) -> None:
+    patterns = [entry["pattern"] for entry in DIFFERENCES["peers"][listed_peer]]
+    found = _differences(listed_peer)
     assert [text for text in found if not any(re.search(pattern, text) for pattern in patterns)] == []
 
 
@@ -80,7 +90,7 @@ def test_peers_refuse_what_is_no_frame(peer: str) -> None:
 
 
 @needs_corpus
-def test_every_rule_explains_a_difference_that_is_there(peer: str) -> None:
-    found = _differences(peer)
-    patterns = [entry["pattern"] for entry in DIFFERENCES["peers"][peer]]
+def test_every_rule_explains_a_difference_that_is_there(listed_peer: str) -> None:
+    found = _differences(listed_peer)
+    patterns = [entry["pattern"] for entry in DIFFERENCES["peers"][listed_peer]]
     assert [pattern for pattern in patterns if not any(re.search(pattern, text) for text in found)] == []
