@@ -10,21 +10,24 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mbusbench.bus.definition import BusFile, counted_up
+from mbusbench.bus.port import PortOptions, Send
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, PRIMARY_RANGE, SELECTED
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import FrameReader
 from mbusbench.errors import MBusUsageError
+from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.protocol.slave_link import SELECTION, SELECTION_MODE_2
 from mbusbench.timing import BAUD_RATES, bit_time, character_time, idle_time
 
 if TYPE_CHECKING:
-    from mbusbench.bus.server import BusServer, MemoryStream
+    from mbusbench.bus.endpoints.memory import MemoryStream
+    from mbusbench.bus.server import BusServer
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
 """ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
@@ -32,13 +35,6 @@ BACKLOG = 4096
 """Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
 IDLE_AT_MAXIMUM_SPEED = 50_000_000
 """ns after which a half frame is given up where nothing has a speed; a busy host makes gaps of its own."""
-
-
-class Send(NamedTuple):
-    """An effect: bytes for a port, now."""
-
-    port: int
-    data: bytes
 
 
 class _Transmission:
@@ -153,7 +149,7 @@ class VirtualBus:
 
     def connect(self) -> MemoryStream:
         """A byte stream to the bus inside this process, for the running event loop."""
-        from mbusbench.bus.server import MemoryStream
+        from mbusbench.bus.endpoints.memory import MemoryStream
 
         return MemoryStream(self)
 
@@ -163,13 +159,27 @@ class VirtualBus:
             return 0
         return duration if self._speed == 1 else round(duration / self._speed)
 
-    def open_port(self) -> int:
+    @property
+    def baud(self) -> int:
+        return self._baud
+
+    @property
+    def parity(self) -> Parity:
+        return Parity.EVEN
+
+    def set_port_format(self, port: int, baud: int, parity: Parity, now: int) -> None:
+        """The master at `port` has set this rate and parity."""
+
+    def set_break(self, port: int, on: bool, now: int) -> None:
+        """The master at `port` holds the line in space, or lets it go."""
+
+    def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
         """A new master's side of the line."""
         self._next_port += 1
         self._ports[self._next_port] = _Port()
         return self._next_port
 
-    def close_port(self, port: int) -> None:
+    def close_port(self, port: int, now: int = 0) -> None:
         """What is under way to it is dropped."""
         self._ports.pop(port, None)
 
@@ -212,7 +222,7 @@ class VirtualBus:
             if transmission.port not in self._ports:
                 continue
             if not self._character:
-                effects.append(Send(transmission.port, transmission.data))
+                effects.append(Send(transmission.port, transmission.data, now))
                 continue
             effects.append(self._characters(transmission, now))
         return effects
@@ -231,7 +241,7 @@ class VirtualBus:
         transmission.sent = done
         if done < len(transmission.data):
             self._push(transmission.start + (done + 1) * self._character, transmission)
-        return Send(transmission.port, data)
+        return Send(transmission.port, data, transmission.start + done * self._character)
 
     def _schedule(self, start: int, port: int, data: bytes) -> None:
         self._push(start + self._character, _Transmission(port, start, data))
