@@ -1,4 +1,4 @@
-"""The line at maximum speed: no time passes on it. Requests are answered at once, answers of several slaves are aligned.
+"""The line at maximum speed: no time passes on it. Requests are answered at once, by several slaves bit by bit alike.
 
 Bytes count as soon as they come, so half frames wait a while for their rest, on the host's time. No noise, no bit
 errors, no baud rates.
@@ -7,11 +7,12 @@ errors, no baud rates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 
 from mbusbench.bus.hearing import OnRequest, Request
 from mbusbench.bus.interference import Interference
-from mbusbench.bus.line_port import gateway_of
+from mbusbench.bus.line_port import gateway_of, received_event
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.frame import LongFrame, ShortFrame
@@ -55,7 +56,7 @@ class DirectLine:
         self._sequence = 0
         self._sends: list[Send] = []
 
-    def open_port(self, number: int, options: PortOptions, whole: bool, now: int) -> None:
+    def open_port(self, number: int, options: PortOptions, now: int) -> None:
         """A new master's side of the line."""
         gateway = None
         if options.gateway is not None:
@@ -70,8 +71,8 @@ class DirectLine:
         self._half_frames.pop(number, None)
 
     @property
-    def has_ports(self) -> bool:
-        return bool(self._ports)
+    def port_count(self) -> int:
+        return len(self._ports)
 
     def set_trace(self, trace: TraceSink | None) -> None:
         """Where events go from now on."""
@@ -80,7 +81,7 @@ class DirectLine:
     def set_port_format(self, number: int, baud: int, parity: Parity) -> None:
         """Of no effect: nothing here has a rate."""
 
-    def send_break(self, number: int, duration: int, now: int) -> None:
+    def set_break(self, number: int, on: bool, now: int) -> None:
         """A break ends what a frame has begun with."""
         self._ports[number].reader.clear()
 
@@ -118,6 +119,9 @@ class DirectLine:
             times += [time for time in due if time is not None]
         return min(times) if times else None
 
+    def take_whole_answers(self, number: int) -> None:
+        """Nothing to do: nothing takes time here."""
+
     def busy_until(self, number: int, now: int) -> int:
         """0: nothing takes time here."""
         return 0
@@ -139,7 +143,12 @@ class DirectLine:
         if len(replies) == 1 and self.interference is None:
             if self.trace is not None:
                 self._trace_answer(replies[0][0], replies[0][1], now, ())
-            self._send(port, replies[0][1], now)
+            data = replies[0][1]
+            if self.trace is None and not self._gateways:
+                if port in self._ports:
+                    self._sends.append(Send(port, data, now))
+            else:
+                self._send(port, Received(now, data, self._baud, self._parity), now)
             return
         signals: list[WireSignal] = []
         for slave, data in replies:
@@ -172,36 +181,24 @@ class DirectLine:
         """Hand over what a UART makes of `signals`; each run of characters when it starts."""
         for piece in receive(signals, self._baud, self._parity):
             for port in ports:
-                self.at(piece.start, lambda time, port=port, piece=piece: self._deliver(port, piece, time))  # type: ignore[misc]
+                self.at(piece.start, partial(self._send, port, piece))
 
-    def _deliver(self, number: int, piece: Received, time: int) -> None:
-        self._send(number, piece.data, time, piece.parity_errors, piece.framing_errors)
-
-    def _send(
-        self,
-        number: int,
-        data: bytes,
-        now: int,
-        parity_errors: tuple[int, ...] = (),
-        framing_errors: tuple[int, ...] = (),
-        cause: tuple[str, ...] = (),
-    ) -> None:
+    def _send(self, number: int, piece: Received, now: int, cause: tuple[str, ...] = ()) -> None:
         if number not in self._ports:
             return
         if self.trace is not None:
-            event = TraceEvent(now, Kind.RECEIVED, number, "", data, cause=cause)
-            self.trace(event._replace(parity_errors=parity_errors, framing_errors=framing_errors))
+            self.trace(received_event(number, piece, cause)._replace(time=now, duration=0, baud=0))
         gateway = self._gateways.get(number) if self._gateways else None
         if gateway is not None:
-            gateway.receive(data, now)
+            gateway.receive(piece.data, now)
         else:
-            self._sends.append(Send(number, data, now, parity_errors, framing_errors))
+            self._sends.append(Send(number, piece.data, now, piece.parity_errors, piece.framing_errors))
 
     def _hear(self, number: int, port: _DirectPort, data: bytes, now: int) -> None:
         if self.trace is not None:
             self.trace(TraceEvent(now, Kind.MASTER, number, "", data))
         if port.echo:
-            self._send(number, data, now, cause=(ECHO,))
+            self._send(number, Received(now, data, self._baud, self._parity), now, (ECHO,))
         if self.interference is not None:
             data = self._interfered(number, data, now)
         reader = port.reader

@@ -31,7 +31,8 @@ from mbusbench.timing import BAUD_RATES
 from mbusbench.trace.event import CLOSED, FORMAT, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
 
 if TYPE_CHECKING:
-    from mbusbench.bus.server import BusServer, MemoryStream
+    from mbusbench.bus.endpoints.memory import MemoryStream
+    from mbusbench.bus.server import BusServer
 
 
 class VirtualBus:
@@ -68,9 +69,7 @@ class VirtualBus:
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._port_options = dict(port_options or {})
-        self._population = Population(
-            Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters)
-        )
+        self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
         self._baud = baud
         self._parity = parity
         self._echo = echo
@@ -86,7 +85,7 @@ class VirtualBus:
         if speed is not None and not 0 < speed <= 1e6:
             raise MBusUsageError(f"speed {speed} is not above 0, and at most 1000000")
         previous: TimedLine | DirectLine | None = getattr(self, "_line", None)
-        if previous is not None and previous.has_ports:
+        if previous is not None and previous.port_count:
             raise MBusUsageError("the speed of a bus cannot change while masters are connected")
         self.speed = speed
         self._factor = None if speed is None or speed == 1 else speed
@@ -192,7 +191,7 @@ class VirtualBus:
 
     def connect(self) -> MemoryStream:
         """A byte stream to the bus inside this process, for the running event loop."""
-        from mbusbench.bus.server import MemoryStream
+        from mbusbench.bus.endpoints.memory import MemoryStream
 
         return MemoryStream(self)
 
@@ -200,13 +199,20 @@ class VirtualBus:
         """What the bus file says about the ports of an endpoint in `listen`."""
         return self._port_options.get(endpoint, PLAIN_PORT)
 
-    def open_port(self, options: PortOptions = PLAIN_PORT, *, whole: bool = False, now: int = 0) -> int:
-        """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`.
+    @property
+    def baud(self) -> int:
+        """The rate of a port that was not told another one."""
+        return self._baud
 
-        `whole`: an answer that is alone on the line comes in one piece at its end, for a master that asks `busy_until`.
-        """
+    @property
+    def parity(self) -> Parity:
+        """The parity of the slaves, and of a port that was not told another one."""
+        return self._parity
+
+    def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
+        """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`."""
         self._next_port += 1
-        self._line.open_port(self._next_port, options, whole, self._line_time(now))
+        self._line.open_port(self._next_port, options or PLAIN_PORT, self._line_time(now))
         self._note(OPENED, self._next_port, now)
         return self._next_port
 
@@ -221,13 +227,11 @@ class VirtualBus:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
         self._line.set_port_format(port, baud, parity)
         if self.trace is not None:
-            self.trace(
-                TraceEvent(self._line_time(now), Kind.NOTE, port, baud=baud, parity=parity, cause=(FORMAT,))
-            )
+            self.trace(TraceEvent(self._line_time(now), Kind.NOTE, port, baud=baud, parity=parity, cause=(FORMAT,)))
 
-    def send_break(self, port: int, duration: int, now: int) -> None:
-        """The master holds the line in break for `duration` ns."""
-        self._line.send_break(port, self._line_time(duration), self._line_time(now))
+    def set_break(self, port: int, on: bool, now: int) -> None:
+        """The master holds the line in break from now on, or lets it go."""
+        self._line.set_break(port, on, self._line_time(now))
 
     def receive(self, port: int, data: bytes, now: int) -> None:
         """Bytes that a master sent, at `now` (ns since the bus's epoch)."""
@@ -244,6 +248,18 @@ class VirtualBus:
         """When `poll` has something to do again, ns since the epoch; None where it never has."""
         due = self._line.next_wakeup()
         return due if due is None or self._factor is None else self._clock_time(due)
+
+    @property
+    def port_count(self) -> int:
+        """Ports that are open."""
+        return self._line.port_count
+
+    def take_whole_answers(self, port: int) -> None:
+        """From now on an answer that is alone on the line comes in one piece at its end, see `busy_until`.
+
+        Anything else still comes character by character: collisions, altered answers, noise.
+        """
+        self._line.take_whole_answers(port)
 
     def busy_until(self, port: int, now: int) -> int:
         """When the answer that `port` is getting as a whole will be there; 0 where none has begun to arrive by now."""

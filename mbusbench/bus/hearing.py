@@ -45,6 +45,7 @@ class SlaveHearing:
         self._deaf = False
         self._heard_until = -_IDLE[BAUD_RATES[0]]
         self._baud = 0
+        self._powered = -1
 
     def transmit(self, signal: WireSignal, port: int) -> None:
         """Put a signal of a master on the line, at the latest when it starts."""
@@ -84,9 +85,9 @@ class SlaveHearing:
             end, signal, self._port = queue.popleft()
             self._hear(signal.start, end, signal.data, signal.baud, signal.parity is self._parity)
 
-    def power_up(self) -> None:
-        """Slaves that were without power remember no half frame."""
-        self._pending = b""
+    def power_up(self, now: int) -> None:
+        """Slaves that were without power until now have missed the begin of what is on the line."""
+        self._powered = now
 
     def _hear(self, start: int, end: int, data: bytes, baud: int, clean: bool) -> None:
         """Take characters without a pause between them; not `clean`: some have parity or framing errors."""
@@ -95,6 +96,8 @@ class SlaveHearing:
             self._pending = b""
             self._deaf = False
         elif baud != self._baud or (self._pending and pause > _GAP[baud]) or not clean:
+            self._deaf = True
+        if start <= self._powered:
             self._deaf = True
         self._heard_until = end
         self._baud = baud
@@ -137,4 +140,3 @@ def characters_of_frames(data: bytes) -> list[bytes]:
         position += len(piece)
     pieces.extend(data[index : index + 1] for index in range(position, len(data)))
     return pieces
-

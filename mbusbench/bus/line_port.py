@@ -29,7 +29,6 @@ class LinePort:
         baud: int,
         parity: Parity,
         echo: bool,
-        whole: bool,
         stream: str,
         now: int,
     ) -> None:
@@ -37,11 +36,12 @@ class LinePort:
         self.baud = baud
         self.parity = parity
         self.free_at = now
+        self.break_since: int | None = None
         self.wakes_at: int | None = None
         self.wake: Callable[[int], None] = _nobody
         self.echo = echo if options.echo is None else options.echo
         self.gateway = None if options.gateway is None else gateway_of(options.gateway, stream, now)
-        self._whole = whole and self.gateway is None
+        self._whole = False
         self._lone: Transmission | None = None
         self._lone_end = 0
         self._converter = LevelConverter(
@@ -60,6 +60,10 @@ class LinePort:
     def set_trace(self, on: bool) -> None:
         """Whether `take_trace` is going to ask."""
         self._traced = [] if on else None
+
+    def take_whole_answers(self) -> None:
+        """The master asks `busy_until` before it takes silence for silence. A gateway needs characters all the same."""
+        self._whole = self.gateway is None
 
     def character(self) -> int:
         """ns of one character in the port's format."""
@@ -225,5 +229,3 @@ def gateway_of(options: GatewayOptions, stream: str, now: int) -> Gateway:
         one_in_flight=options.one_in_flight, timeout=options.timeout, drop=options.drop, latency=options.latency
     )
     return Gateway(to_client, to_bus, idle_close=options.idle_close, opened=now)
-
-

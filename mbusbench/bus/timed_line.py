@@ -74,7 +74,7 @@ class TimedLine:
         self._to_slaves = BitErrors(errors_to_slaves, f"{seed}/line/errors_to_slaves") if errors_to_slaves else None
         self._to_masters = BitErrors(errors_to_masters, f"{seed}/line/errors_to_masters") if errors_to_masters else None
 
-    def open_port(self, number: int, options: PortOptions, whole: bool, now: int) -> None:
+    def open_port(self, number: int, options: PortOptions, now: int) -> None:
         """A new master's side of the line."""
         port = LinePort(
             number,
@@ -82,7 +82,6 @@ class TimedLine:
             baud=self.baud,
             parity=self.parity,
             echo=self._echo,
-            whole=whole,
             stream=f"{self._seed}/port/{number}/latency",
             now=now,
         )
@@ -99,8 +98,8 @@ class TimedLine:
         self._ports.pop(number, None)
 
     @property
-    def has_ports(self) -> bool:
-        return bool(self._ports)
+    def port_count(self) -> int:
+        return len(self._ports)
 
     def set_trace(self, trace: TraceSink | None) -> None:
         """Where events go from now on."""
@@ -114,14 +113,18 @@ class TimedLine:
         port.set_format(baud, parity)
         self._schedule_port(port)
 
-    def send_break(self, number: int, duration: int, now: int) -> None:
-        """The master holds the line in space for so long."""
+    def set_break(self, number: int, on: bool, now: int) -> None:
+        """The master holds the line in space, or lets it go, from `now` on."""
         port = self._ports[number]
-        start = max(now, port.free_at)
-        port.free_at = start + duration
-        self._transmit(Space(start, duration), number)
-        if self.trace is not None:
-            self.trace(TraceEvent(start, Kind.BREAK, number, duration=duration))
+        began, port.break_since = port.break_since, now if on else None
+        if on and began is not None:
+            port.break_since = began
+        elif began is not None and began < now:
+            # The slaves hear it when it ends: before that there is nothing that they could do.
+            self._transmit(Space(began, now - began), number)
+            port.free_at = max(port.free_at, now)
+            if self.trace is not None:
+                self.trace(TraceEvent(began, Kind.BREAK, number, duration=now - began))
 
     def receive(self, number: int, data: bytes, now: int) -> None:
         """Bytes that a master gave to its port at `now`."""
@@ -144,6 +147,10 @@ class TimedLine:
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do."""
         return self._events[0][0] if self._events else None
+
+    def take_whole_answers(self, number: int) -> None:
+        """As `LinePort.take_whole_answers`."""
+        self._ports[number].take_whole_answers()
 
     def busy_until(self, number: int, now: int) -> int:
         """As `LinePort.busy_until`."""
@@ -170,17 +177,15 @@ class TimedLine:
             if interference is not None:
                 altered = interference.of_answer(request, data, slave, port, start)
             if altered is None:
-                self._answer(Transmission(start, data, baud, self.parity), slave, now, True, delay, ())
+                answer = _Answer(self.put(Transmission(start, data, baud, self.parity), True), slave, delay, ())
+                self._keep(answer, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._answer(signal, slave, now, False, delay + burst.offset, altered.causes)
+                    self._keep(_Answer(self.put(signal), slave, delay + burst.offset, altered.causes), now)
 
-    def _answer(
-        self, signal: Transmission, slave: Slave, now: int, whole: bool, delay: int, causes: tuple[str, ...]
-    ) -> None:
-        answer = _Answer(self.put(signal, whole), slave, delay, causes)
+    def _keep(self, answer: _Answer, now: int) -> None:
         answers = self._answers
         if answers and answers[0].end <= now:
             self._answers = answers = [other for other in answers if other.end > now]
@@ -207,7 +212,7 @@ class TimedLine:
                 self._cut(answer, now)
         self._answers = [answer for answer in self._answers if answer.end > now]
         if slave is None:
-            self._hearing.power_up()
+            self._hearing.power_up(now)
 
     def _cut(self, answer: _Answer, now: int) -> None:
         signal = answer.signal
@@ -337,7 +342,7 @@ class TimedLine:
 
     def _make_noise(self, time: int) -> None:
         assert self._noise is not None
-        self._noise_is_due = self.has_ports
+        self._noise_is_due = bool(self._ports)
         if not self._noise_is_due:
             return
         data = self._noise.characters()
@@ -356,9 +361,7 @@ class TimedLine:
             if part:
                 length = bit_time(port.baud, CHARACTER_BITS[port.parity] * len(part))
                 self.trace(
-                    TraceEvent(
-                        start, Kind.MASTER, port.number, "", part, length, port.baud, port.parity, cause=cause
-                    )
+                    TraceEvent(start, Kind.MASTER, port.number, "", part, length, port.baud, port.parity, cause=cause)
                 )
 
 
