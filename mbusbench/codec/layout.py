@@ -25,7 +25,8 @@ from mbusbench.codec.vib import ValueInformationBlock, text_positions
 from mbusbench.errors import DecodeError
 
 _LARGEST_CACHE = 8192
-_LAYOUTS_PER_KEY = 8
+_LARGEST_LAYOUTS = 1024  # places; a layout takes some ten kilobytes
+_LAYOUTS_PER_KEY = 4
 
 # From the parts of a record to the record, without a Python frame for each.
 _new_record = partial(tuple.__new__, DataRecord)
@@ -116,7 +117,7 @@ def _remember(structure: Structure, data: bytes, start: int, place: _Place) -> N
             _seen.clear()
         _seen.add(place)
         return
-    if len(_layouts) >= _LARGEST_CACHE:
+    if len(_layouts) >= _LARGEST_LAYOUTS:
         _layouts.clear()
     layouts = _layouts.setdefault(place, [])
     layouts.insert(0, Layout(structure, data, start))

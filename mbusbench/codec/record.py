@@ -41,6 +41,12 @@ class RecordHeader:
         if dib.data_field in _INVALID_TIME_BYTES and vib.kind in ("date", "datetime"):
             self.invalid_time_byte = _INVALID_TIME_BYTES[dib.data_field]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordHeader) and self.dib == other.dib and self.vib == other.vib
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
     def data_end(self, data: bytes, position: int) -> int:
         """Where the record's data that starts at `position` ends; DecodeError where nothing says so."""
         if self.data_length >= 0:

@@ -265,6 +265,7 @@ def _who(identification: str, manufacturer: int, version: int, device_type: int)
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
+_LEAST_SIGNIFICANT_FIRST = (0x72, 0x78, 0x7A)  # answers whose records say by themselves how they are read
 _PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
 _plans: dict[int, tuple[Structure, list[_Step]]] = {}
 # A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
@@ -290,7 +291,7 @@ def _append_records(
     plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
     text = telegram.records[0].datagram.hex()
     first_index = len(records)
-    plain = structure.compiled
+    plain = structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST
     # The codec has typed the fields already: the models are filled, not validated.
     for (template, start, stop, dated), record in zip(plan, telegram.records, strict=True):
         value = record.value

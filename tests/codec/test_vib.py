@@ -219,3 +219,8 @@ def test_blocks_with_the_same_bytes_and_another_meaning_differ() -> None:
     assert block("8601") != block("8601", from_master=True)
     litres = ValueInformationBlock.without_code("volume", "l", 0, "numeric")
     assert litres != ValueInformationBlock.without_code("energy", "kWh", 0, "numeric")
+
+
+def test_additive_constant_of_a_nameless_unit_is_a_bare_number() -> None:
+    found = block("fc007b")
+    assert (found.unit, found.offset) == ("", 1)
