@@ -6,6 +6,7 @@ What is no frame comes out too, as a Reject. Nothing here judges.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbusbench.codec.frame import Frame
 from mbusbench.codec.frame_reader import FrameReader, Reject
@@ -129,7 +130,7 @@ def _joined(parts: list[TraceEvent], item: Frame | Reject, raw: bytes) -> TimedF
         position += len(part.data)
     first = parts[0]
     lags = [part.lag for part in parts if part.lag is not None]
-    pauses = [after.time - before.end for before, after in zip(parts, parts[1:], strict=False)]
+    pauses = [after.time - before.end for before, after in pairwise(parts)]
     return TimedFrame(
         first.time,
         parts[-1].end,
@@ -155,8 +156,7 @@ class Assembler:
     """
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[Kind, int | None, str], _Stream] = {}
-        self._pending: dict[_Stream, int] = {}
+        self._pending: dict[tuple[Kind, int | None, str], tuple[int, _Stream]] = {}
 
     def receive(self, event: TraceEvent) -> list[TimedFrame]:
         """The frames that ended with this event, or before it; [] for an event without characters."""
@@ -164,26 +164,21 @@ class Assembler:
         if not event.data:
             return found
         key = (event.kind, event.port, event.source)
-        stream = self._streams.get(key)
+        _, stream = self._pending.pop(key, (0, None))
         if stream is None:
-            stream = self._streams[key] = _Stream()
+            stream = _Stream()
         found += stream.receive(event)
         if stream.reader.pending:
-            self._pending[stream] = event.end + (idle_time(event.baud) if event.baud else IDLE_WITHOUT_SPEED)
-        else:
-            self._pending.pop(stream, None)
+            idle = idle_time(event.baud) if event.baud else IDLE_WITHOUT_SPEED
+            self._pending[key] = (event.end + idle, stream)
         return found
 
     def finish(self) -> list[TimedFrame]:
         """Nothing more will come: what is pending, as it is."""
-        found = [frame for stream in self._pending for frame in stream.idle()]
+        found = [frame for _, stream in self._pending.values() for frame in stream.idle()]
         self._pending.clear()
         return found
 
     def _ended(self, now: int) -> list[TimedFrame]:
-        due = [stream for stream, until in self._pending.items() if until <= now]
-        found: list[TimedFrame] = []
-        for stream in due:
-            del self._pending[stream]
-            found += stream.idle()
-        return found
+        due = [key for key, (until, _) in self._pending.items() if until <= now]
+        return [frame for key in due for frame in self._pending.pop(key)[1].idle()]
