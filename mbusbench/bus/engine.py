@@ -170,8 +170,8 @@ class VirtualBus:
     def set_port_format(self, port: int, baud: int, parity: Parity, now: int) -> None:
         """The master at `port` has set this rate and parity."""
 
-    def set_break(self, port: int, on: bool, now: int) -> None:
-        """The master at `port` holds the line in space, or lets it go."""
+    def send_break(self, port: int, duration: int, now: int) -> None:
+        """The master at `port` held the line in space for so long."""
 
     def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
         """A new master's side of the line."""

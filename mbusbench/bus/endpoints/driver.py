@@ -13,6 +13,7 @@ from typing import Protocol
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.line.wire import Parity
+from mbusbench.timing import BAUD_RATES
 
 
 class Outlet(Protocol):
@@ -53,6 +54,7 @@ class Driver:
         self._offset = start - round(loop.time() * 1e9)
         self.last = start
         self._outlets: dict[int, Outlet] = {}
+        self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
 
@@ -70,28 +72,38 @@ class Driver:
         return port
 
     def detach(self, port: int) -> None:
+        self._unplugged.discard(port)
         if self._outlets.pop(port, None) is not None:
             self.bus.close_port(port, self.now)
             self._wake(self.bus.next_wakeup())
 
     def feed(self, port: int, data: bytes) -> None:
         """What the master at `port` sent."""
-        if port in self._outlets:
+        if port in self._outlets and port not in self._unplugged:
             now = self.now
             self.bus.receive(port, data, now)
             self._step(now)
 
     def set_format(self, port: int, baud: int, parity: Parity) -> None:
-        """The master at `port` has set this rate and parity; for what comes from now on, either way."""
-        if port in self._outlets:
-            self.bus.set_port_format(port, baud, parity, self.now)
-            self._wake(self.bus.next_wakeup())
+        """The master at `port` has set this rate and parity; for what comes from now on, either way.
 
-    def set_break(self, port: int, on: bool) -> None:
-        """The master at `port` holds the line in space from now on, or lets it go."""
-        if port in self._outlets:
+        At a rate that no meter has nothing is understood by anybody: the port is as good as unplugged.
+        """
+        if port not in self._outlets:
+            return
+        if baud in BAUD_RATES:
+            self._unplugged.discard(port)
             now = self.now
-            self.bus.set_break(port, on, now)
+            self.bus.set_port_format(port, baud, parity, now)
+            self._step(now)
+        else:
+            self._unplugged.add(port)
+
+    def send_break(self, port: int, duration: int) -> None:
+        """The master at `port` has held the line in space for so long (ns)."""
+        if port in self._outlets and port not in self._unplugged:
+            now = self.now
+            self.bus.send_break(port, duration, now)
             self._step(now)
 
     def _step(self, now: int) -> None:
@@ -99,10 +111,11 @@ class Driver:
             outlet = self._outlets.get(send.port)
             if outlet is None:
                 continue
-            if send.data:
+            if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
                 self.lag.note(now - send.time)
             if send.closes:
+                self._unplugged.discard(send.port)
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
