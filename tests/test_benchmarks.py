@@ -64,4 +64,4 @@ def test_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as caught:
         main(["nothing"])
     assert caught.value.code == 2
-    assert "decoding, exchange, startup" in capsys.readouterr().err
+    assert "decoding, exchange, startup, pacing" in capsys.readouterr().err

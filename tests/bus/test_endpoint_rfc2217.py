@@ -74,7 +74,7 @@ async def test_format_that_no_meter_has_is_refused(tmp_path: Path) -> None:
             with serial.serial_for_url(server.url, 2400, bytesize=7, timeout=1):
                 pass
 
-        with pytest.raises(ValueError, match="Remote does not accept"):
+        with pytest.raises(ValueError, match="datasize"):
             await in_thread(work)
 
 
