@@ -9,7 +9,7 @@ import pytest
 import serial
 
 from mbusbench.bus import VirtualBus
-from mbusbench.bus.endpoints.rfc2217 import MAX_BREAK, Rfc2217Connection
+from mbusbench.bus.endpoints.rfc2217 import Rfc2217Connection
 from mbusbench.bus.port import Send
 from mbusbench.line.wire import Parity
 from mbusbench.master import MBusMaster
@@ -93,8 +93,8 @@ class Recorded(VirtualBus):
     def set_port_format(self, port: int, baud: int, parity: Parity, now: int = 0) -> None:
         self.note("format", baud, parity)
 
-    def send_break(self, port: int, duration: int, now: int) -> None:
-        self.note("break", duration)
+    def set_break(self, port: int, on: bool, now: int) -> None:
+        self.note("break", on, now)
 
     def receive(self, port: int, data: bytes, now: int) -> None:
         self.note("data", data)
@@ -119,9 +119,10 @@ async def test_what_a_client_sets_and_sends_takes_effect_in_its_order() -> None:
                 writer.write(client.receive(await reader.read(1000)).reply)
         assert client.settings == PortSettings(300, parity="odd")
         writer.write(client.send(b"\x01\xff") + client.configure(PortSettings(9600)) + client.send(b"\x02"))
-        told = await bus.until(6)
+        told = await bus.until(7)
         writer.close()
     assert told == [
+        ("format", 2400, Parity.EVEN),
         ("format", 300, Parity.EVEN),
         ("format", 300, Parity.ODD),
         ("data", b"\x01\xff"),
@@ -140,10 +141,13 @@ async def test_break_reaches_the_line_with_its_duration() -> None:
                 port.send_break(0.05)
 
         await in_thread(work)
-        ((kind, duration),) = await bus.until(1)
-    assert kind == "break"
-    assert isinstance(duration, int)
-    assert 50_000_000 <= duration <= MAX_BREAK
+        told = await bus.until(3)
+    assert told[0] == ("format", 2400, Parity.EVEN)
+    (_, on, began), (_, off, ended) = [what for what in told if what[0] == "break"][-2:]
+    assert (on, off) == (True, False)
+    assert isinstance(began, int)
+    assert isinstance(ended, int)
+    assert ended - began >= 50_000_000
 
 
 async def test_break_ends_a_half_frame(tmp_path: Path) -> None:

@@ -54,9 +54,12 @@ class Driver:
         self._offset = start - round(loop.time() * 1e9)
         self.last = start
         self._outlets: dict[int, Outlet] = {}
+        self._late: dict[int, int] = {}
         self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
+        # Where time is virtual nobody is late.
+        bus.lag_of = None if hasattr(loop, "now_ns") else self._lag_of
 
     @property
     def now(self) -> int:
@@ -66,13 +69,14 @@ class Driver:
 
     def attach(self, outlet: Outlet, options: PortOptions | None = None) -> int:
         """A new port of the bus, whose bytes go to `outlet`."""
-        port = self.bus.open_port(options, now=self.now)
+        port = self.bus.open_port(options, self.now)
         self._outlets[port] = outlet
         self._wake(self.bus.next_wakeup())
         return port
 
     def detach(self, port: int) -> None:
         self._unplugged.discard(port)
+        self._late.pop(port, None)
         if self._outlets.pop(port, None) is not None:
             self.bus.close_port(port, self.now)
             self._wake(self.bus.next_wakeup())
@@ -99,21 +103,46 @@ class Driver:
         else:
             self._unplugged.add(port)
 
-    def send_break(self, port: int, duration: int) -> None:
-        """The master at `port` has held the line in space for so long (ns)."""
-        if port in self._outlets and port not in self._unplugged:
+    def set_break(self, port: int, on: bool) -> None:
+        """The master at `port` holds the line in space from now on, or lets it go."""
+        if port in self._outlets:
             now = self.now
-            self.bus.send_break(port, duration, now)
+            self.bus.set_break(port, on, now)
             self._step(now)
 
-    def _step(self, now: int) -> None:
+    def take_whole_answers(self, port: int) -> None:
+        """As `VirtualBus.take_whole_answers`."""
+        if port in self._outlets:
+            self.bus.take_whole_answers(port)
+
+    def busy_until(self, port: int) -> int:
+        """As `VirtualBus.busy_until`, in ns of the loop's time."""
+        due = self.bus.busy_until(port, self.now) if port in self._outlets else 0
+        return due - self._offset if due else 0
+
+    def unfold(self, port: int) -> None:
+        """Deliver what has arrived by now of an answer that was to come as a whole; the rest by characters."""
+        if port in self._outlets:
+            now = self.now
+            self.bus.unfold(port, now)
+            self._step(now)
+
+    def _lag_of(self, port: int, due: int) -> int:
+        """How late characters reached `port` of which the last was due at `due`."""
+        return max(self._late.pop(port, 0), self.now - due)
+
+    def _step(self, now: int, late: int = 0) -> None:
+        """Do what is due by now; `late` is by how much the first of it is overdue."""
         for send in self.bus.poll(now):
             outlet = self._outlets.get(send.port)
             if outlet is None:
                 continue
             if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                self.lag.note(now - send.time)
+                lag = max(now - send.time, late)
+                self.lag.note(lag)
+                if self.bus.trace is not None:
+                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
             if send.closes:
                 self._unplugged.discard(send.port)
                 del self._outlets[send.port]
@@ -136,7 +165,8 @@ class Driver:
         self._timer = self._timer_due = None
         # A loop may call a little early, by its clock's resolution: to the bus it is on time.
         self.last = max(self.last, due)
-        self._step(self.now)
+        now = self.now
+        self._step(now, now - due)
 
 
 def driver_of(bus: VirtualBus) -> Driver:

@@ -25,6 +25,17 @@ class MemoryStream(Stream):
             raise MBusConnectionError("the stream to the bus is closed")
         self._driver.loop.call_soon(self._driver.feed, self._port, bytes(data))
 
+    def take_whole_answers(self) -> None:
+        if self._port is not None:
+            self._driver.take_whole_answers(self._port)
+
+    def busy_until(self) -> int:
+        return 0 if self._port is None else self._driver.busy_until(self._port)
+
+    def deliver_pending(self) -> None:
+        if self._port is not None:
+            self._driver.unfold(self._port)
+
     async def close(self) -> None:
         if self._port is not None:
             self._driver.detach(self._port)

@@ -1,7 +1,7 @@
 """A bus behind an RFC 2217 port: the client sets rate and parity, sends breaks, and may ask for line errors.
 
 The port's rate is the client's: what it sends at another rate than a meter's is no frame to that meter, and what the
-meter sends is garbage to it. A break goes on the line when it is over and its duration known.
+meter sends is garbage to it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from mbusbench.transport.rfc2217 import (
 )
 
 _PARITIES: dict[PortParity, Parity] = {"none": Parity.NONE, "odd": Parity.ODD, "even": Parity.EVEN}
-MAX_BREAK = 10_000_000_000
-"""ns that a break lasts at most."""
-
 _NAMES = {parity: name for name, parity in _PARITIES.items()}
 
 
@@ -45,10 +42,13 @@ class Rfc2217Connection(TcpClient):
         super().__init__(driver, room, options)
         bus = driver.bus
         self._codec = Rfc2217Server(PortSettings(bus.baud, parity=_NAMES[bus.parity]), is_possible=is_possible)
-        self._break_since: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self._port is None:
+            return
+        settings = self._codec.settings
+        self._driver.set_format(self._port, settings.baudrate, _PARITIES[settings.parity])
         self.write(self._codec.open())
 
     def received(self, port: int, data: bytes) -> None:
@@ -79,15 +79,7 @@ class Rfc2217Connection(TcpClient):
             settings = event.settings
             self._driver.set_format(port, settings.baudrate, _PARITIES[settings.parity])
         elif isinstance(event, BreakChanged):
-            self._break(port, event.on)
-
-    def _break(self, port: int, on: bool) -> None:
-        now = self._driver.now
-        if on:
-            self._break_since = now
-        elif self._break_since is not None:
-            self._driver.send_break(port, min(max(now - self._break_since, 1), MAX_BREAK))
-            self._break_since = None
+            self._driver.set_break(port, event.on)
 
 
 def _line_state(send: Send, index: int) -> int:
