@@ -79,6 +79,14 @@ class RecordField(NamedTuple):
     stop: int
     most_significant_first: bool = False
 
+    @property
+    def invalid_time_position(self) -> int:
+        """Where the byte with the IV bit (time invalid) of types F and I stands, -1 for any other record."""
+        index = self.header.invalid_time_byte
+        if index < 0:
+            return -1
+        return self.stop - 1 - index if self.most_significant_first else self.data_start + index
+
 
 class DataRecord(NamedTuple):
     """One record. `value` is in `unit`: a number, text, a date type, or None where the meter sent no value."""
@@ -145,10 +153,8 @@ class DataRecord(NamedTuple):
         """Whether the value can be used: there is one, and the meter does not call its own time invalid."""
         if self.value is None:
             return False
-        position = self.field.header.invalid_time_byte
-        if position < 0:
-            return True
-        return not self._ordered_data()[position] & 0x80
+        position = self.field.invalid_time_position
+        return position < 0 or not self.datagram[position] & 0x80
 
     def _ordered_data(self) -> bytes:
         data = self.data
