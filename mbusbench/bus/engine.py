@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mbusbench.bus.endpoints.memory import MemoryStream
     from mbusbench.bus.server import BusServer
 
+LagOf = Callable[[int, int], int]
+
 
 class VirtualBus:
     """Meters on one line. Built from a file, from device names or from meters; then served, or connected to."""
@@ -78,6 +80,7 @@ class VirtualBus:
         self._next_port = 0
         self._line: TimedLine | DirectLine
         self._factor: float | None = None
+        self._lag_of: LagOf | None = None
         self.set_speed(speed)
 
     def set_speed(self, speed: float | None) -> None:
@@ -104,6 +107,7 @@ class VirtualBus:
                 errors_to_slaves=self._errors[0],
                 errors_to_masters=self._errors[1],
             )
+        self.lag_of = self._lag_of
         if previous is not None:
             self._line.interference = previous.interference
             self._line.set_trace(previous.trace)
@@ -178,6 +182,16 @@ class VirtualBus:
     @trace.setter
     def trace(self, trace: TraceSink | None) -> None:
         self._line.set_trace(trace)
+
+    @property
+    def lag_of(self) -> LagOf | None:
+        """Asked with a port and when characters were due, on the clock of `poll`: how late the host was with them."""
+        return self._lag_of
+
+    @lag_of.setter
+    def lag_of(self, lag_of: LagOf | None) -> None:
+        self._lag_of = lag_of
+        self._line.lag_of = None if lag_of is None else lambda port, end: lag_of(port, self._clock_time(end))
 
     @property
     def interference(self) -> Interference | None:

@@ -1,4 +1,4 @@
-"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, until it is told to stop."""
+"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, terminals and serial devices, until told to stop."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbusbench.cli.endpoint_options import endpoint_options
 from mbusbench.cli.output import print_json
 
 if TYPE_CHECKING:
     from mbusbench.bus import VirtualBus
-
-
-def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from mbusbench.bus.endpoint import parse_endpoint
-    from mbusbench.errors import MBusUsageError
-
-    endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)
-    for endpoint in endpoints:
-        try:
-            parse_endpoint(endpoint)
-        except MBusUsageError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
-    return endpoints
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
@@ -43,13 +31,7 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
 
 @click.command(name="serve")
 @click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
-@click.option(
-    "--tcp",
-    multiple=True,
-    callback=_endpoints,
-    metavar="HOST:PORT",
-    help="Where to listen, instead of the bus file's endpoints; port 0 is any free one.",
-)
+@endpoint_options
 @click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -63,7 +45,15 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
 def command(
-    source: tuple[str, ...], tcp: tuple[str, ...], ready_file: Path | None, seed: int | None, speed: float | str | None
+    *,
+    source: tuple[str, ...],
+    tcp: tuple[str, ...],
+    pty: tuple[str, ...],
+    serial: tuple[str, ...],
+    rfc2217: tuple[str, ...],
+    ready_file: Path | None,
+    seed: int | None,
+    speed: float | str | None,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
 
@@ -76,7 +66,7 @@ def command(
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))
-    run(_serve(bus, tcp, ready_file))
+    run(_serve(bus, (*tcp, *pty, *serial, *rfc2217), ready_file))
 
 
 async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path | None) -> None:
@@ -90,6 +80,7 @@ async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path |
         ready = {
             "event": "ready",
             "endpoints": server.urls,
+            "ports": server.descriptions,
             "seed": bus.seed,
             "meters": [meter_fields(meter) for meter in bus.meters],
         }
