@@ -74,12 +74,14 @@ class VirtualBus:
         echo: bool = False,
         seed: int = 0,
         listen: Sequence[str] = (),
+        epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own, 10 for ten times that."""
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
         self.seed = seed
         self.listen = tuple(listen)
+        self.epoch = epoch
         self._slaves = [Slave(meter) for meter in meters]
         self._by_address: dict[int, list[Slave]] = {}
         for slave in self._slaves:
@@ -114,7 +116,13 @@ class VirtualBus:
         bus = file.definition
         used = bus.seed if seed is None else seed
         return cls(
-            file.meters(used), baud=bus.line.baud, speed=bus.speed, echo=bus.line.echo, seed=used, listen=bus.listen
+            file.meters(used),
+            baud=bus.line.baud,
+            speed=bus.speed,
+            echo=bus.line.echo,
+            seed=used,
+            listen=bus.listen,
+            epoch=bus.epoch,
         )
 
     @classmethod
@@ -138,7 +146,7 @@ class VirtualBus:
             identification = counted_up(device.device.id, copies[name])
             seed_name = f"{seed}/meter/{index}"
             meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
-        return cls(meters, seed=seed)
+        return cls(meters, seed=seed, epoch=epoch)
 
     @property
     def meters(self) -> list[Meter]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from mbusbench.trace.assembly import Assembler, TimedFrame
 from mbusbench.trace.description import describe_frame, hex_text, printable
@@ -168,12 +169,8 @@ def annotated(
     """The lines of a whole trace, in the order of time."""
     annotator = Annotator(records=records, data=data, received=received, key=key)
     yield annotator.heading(trace.header)
-    for event in sorted(trace.events, key=_time):
+    for event in sorted(trace.events, key=attrgetter("time")):
         yield from annotator.lines(event)
     yield from annotator.finish()
     if trace.incomplete:
         yield "# the file ends in the middle of an event"
-
-
-def _time(event: TraceEvent) -> int:
-    return event.time
