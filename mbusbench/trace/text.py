@@ -61,6 +61,7 @@ class Annotator:
         self._line_end: int | None = None
         self._request_end: int | None = None
         self._expected: deque[bytes] = deque(maxlen=_EXPECTED_AT_MOST)
+        self._arrived: deque[TimedFrame] = deque()
 
     def heading(self, header: TraceHeader) -> str:
         """The first line."""
@@ -75,25 +76,41 @@ class Annotator:
         return self._shown(self._assembler.receive(event))
 
     def finish(self) -> list[str]:
-        """The rest: what never became a whole frame."""
-        return self._shown(self._assembler.finish())
+        """The rest: what never became a whole frame, and what nobody had sent."""
+        lines = self._shown(self._assembler.finish())
+        return lines + self._nobodys(None)
 
     def _shown(self, frames: Iterable[TimedFrame]) -> list[str]:
-        return [line for frame in frames if self._is_shown(frame) for line in self._frame(frame)]
+        lines: list[str] = []
+        for frame in frames:
+            lines += self._nobodys(frame.start)
+            if self._is_shown(frame):
+                lines += self._frame(frame)
+        return lines
 
     def _is_shown(self, frame: TimedFrame) -> bool:
-        if frame.kind is not Kind.RECEIVED:
-            if frame.kind is Kind.SLAVE:
+        if frame.kind is Kind.SLAVE:
+            same = next((arrived for arrived in self._arrived if arrived.raw == frame.raw), None)
+            if same is None:
                 self._expected.append(frame.raw)
+            else:
+                self._arrived.remove(same)
+        if frame.kind is not Kind.RECEIVED or self._received:
             return True
-        if self._received:
+        if not frame.ok or not _UNREMARKABLE.issuperset(frame.cause):
             return True
-        if ECHO in frame.cause and frame.ok:
-            return False
-        if frame.ok and _UNREMARKABLE.issuperset(frame.cause) and frame.raw in self._expected:
+        if frame.raw in self._expected:
             self._expected.remove(frame.raw)
-            return False
-        return True
+        elif ECHO not in frame.cause:
+            self._arrived.append(frame)
+        return False
+
+    def _nobodys(self, now: int | None) -> list[str]:
+        """What arrived before `now` as a good frame, and no slave had sent: an event of the sender may come later."""
+        lines: list[str] = []
+        while self._arrived and (now is None or self._arrived[0].end < now):
+            lines += self._frame(self._arrived.popleft())
+        return lines
 
     def _frame(self, frame: TimedFrame) -> Iterator[str]:
         what, below = describe_frame(frame.item, self._key)
