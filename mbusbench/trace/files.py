@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -83,8 +84,13 @@ class TraceFile:
         self._encode = self._encoder.event
         self._file: BinaryIO = Path(path).open("wb", buffering=BUFFER)  # noqa: SIM115
         self._write = self._file.write
-        self._write(self._encoder.header(header))
-        self.flush()
+        try:
+            self._write(self._encoder.header(header))
+            self._file.flush()
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def record(self, event: TraceEvent) -> None:
         """Take an event."""

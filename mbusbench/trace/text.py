@@ -60,7 +60,7 @@ class Annotator:
         self._assembler = Assembler()
         self._line_end: int | None = None
         self._request_end: int | None = None
-        self._expected: deque[bytes] = deque(maxlen=_EXPECTED_AT_MOST)
+        self._expected: deque[tuple[bytes, set[int | None]]] = deque(maxlen=_EXPECTED_AT_MOST)
         self._arrived: deque[TimedFrame] = deque()
 
     def heading(self, header: TraceHeader) -> str:
@@ -90,20 +90,29 @@ class Annotator:
 
     def _is_shown(self, frame: TimedFrame) -> bool:
         if frame.kind is Kind.SLAVE:
-            same = next((arrived for arrived in self._arrived if arrived.raw == frame.raw), None)
-            if same is None:
-                self._expected.append(frame.raw)
-            else:
-                self._arrived.remove(same)
+            self._expect(frame.raw)
         if frame.kind is not Kind.RECEIVED or self._received:
             return True
         if not frame.ok or not _UNREMARKABLE.issuperset(frame.cause):
             return True
-        if frame.raw in self._expected:
-            self._expected.remove(frame.raw)
+        expecting = next((ports for raw, ports in self._expected if raw == frame.raw and frame.port not in ports), None)
+        if expecting is not None:
+            expecting.add(frame.port)
         elif ECHO not in frame.cause:
             self._arrived.append(frame)
         return False
+
+    def _expect(self, raw: bytes) -> None:
+        """A slave sends `raw`: each port may get it once, and may have got it already."""
+        ports: set[int | None] = set()
+        others: deque[TimedFrame] = deque()
+        for arrived in self._arrived:
+            if arrived.raw == raw and arrived.port not in ports:
+                ports.add(arrived.port)
+            else:
+                others.append(arrived)
+        self._arrived = others
+        self._expected.append((raw, ports))
 
     def _nobodys(self, now: int | None) -> list[str]:
         """What arrived before `now` as a good frame, and no slave had sent: an event of the sender may come later."""
