@@ -12,7 +12,7 @@ from operator import attrgetter
 from mbusbench.codec import control_field
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
 from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
-from mbusbench.timing import bit_time, idle_time, response_window
+from mbusbench.timing import bit_time, character_time, idle_time, response_window
 from mbusbench.trace.assembly import Assembler, TimedFrame
 from mbusbench.trace.description import hex_text
 from mbusbench.trace.event import COLLISION, ECHO, Kind, TraceEvent
@@ -98,7 +98,7 @@ class Analyzer:
         self._close()
         self._answer_end = None
         exchange = self._open = Exchange([frame], findings=findings)
-        if frame.pause >= self._idle(frame):
+        if frame.pause >= self._longest_pause(frame):
             self._find(exchange, frame.start, "pause-in-frame", f"pause of {milliseconds(frame.pause)}")
         item = frame.item
         if not frame.ok:
@@ -141,7 +141,7 @@ class Analyzer:
             self._answer_end = ended_before
             exchange.others.append((Role.ECHO, frame))
             return
-        if frame.pause >= self._idle(frame):
+        if frame.pause >= self._longest_pause(frame):
             self._find(exchange, frame.start, "pause-in-frame", f"pause of {milliseconds(frame.pause)}")
         item = request.item
         if not exchange.expects_answer or not isinstance(item, ShortFrame | LongFrame):
@@ -223,8 +223,9 @@ class Analyzer:
     def _find(self, exchange: Exchange, time: int, rule: str, text: str) -> None:
         exchange.findings.append(Finding(time, rule, text))
 
-    def _idle(self, frame: TimedFrame) -> int:
-        return (idle_time(frame.baud) if frame.baud else 1 << 62) + self._tolerance
+    def _longest_pause(self, frame: TimedFrame) -> int:
+        """Between two characters; 33 bit times have ended the frame already."""
+        return character_time(frame.baud or 1) + self._tolerance
 
 
 def _is_repeat(exchange: Exchange, frame: TimedFrame) -> bool:

@@ -29,7 +29,7 @@ RULES = {
     "fcb-after-reset": "The first FCB after SND_NKE or a selection is 1.",
     "fcb-not-toggled": "The FCB changes after an answer that was received.",
     "fcb-toggled-without-answer": "The FCB stays as it is until an answer was received.",
-    "pause-in-frame": "The characters of a frame follow each other with less than 33 bit times between them.",
+    "pause-in-frame": "The characters of a frame follow each other without a pause in which another one had room.",
 }
 """Name and words of every rule. Times of a slave are those of the standard, without the latency of any adapter."""
 
