@@ -53,6 +53,7 @@ class VirtualBus:
         errors_to_masters: float = 0.0,
         seed: int = 0,
         listen: Sequence[str] = (),
+        epoch: datetime = DEFAULT_EPOCH,
         port_options: Mapping[str, PortOptions] | None = None,
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
@@ -68,6 +69,7 @@ class VirtualBus:
                 raise MBusUsageError(f"bit error rate {rate} is not in 0..1")
         self.seed = seed
         self.listen = tuple(listen)
+        self.epoch = epoch
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._port_options = dict(port_options or {})
@@ -131,6 +133,7 @@ class VirtualBus:
             seed=used,
             listen=[entry.url for entry in bus.listen],
             port_options={entry.url: entry.options for entry in bus.listen},
+            epoch=bus.epoch,
         )
 
     @classmethod
@@ -162,7 +165,7 @@ class VirtualBus:
             identification = counted_up(device.device.id, copies[name])
             seed_name = f"{seed}/meter/{index}"
             meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
-        return cls(meters, baud=baud, speed=speed, seed=seed)
+        return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
     def meters(self) -> list[Meter]:
