@@ -15,10 +15,11 @@ from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Inst
 from mbusbench.definition.validation import Definition, mistake, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
-from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
+from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.definition import MAX_EVENTS, Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.protocol.slave_settings import AfterLast
 
 MAX_METERS = 2000
 HIGHEST_ADDRESS = 250
@@ -89,6 +90,12 @@ class MeterEntry(Definition):
     fcb: Annotated[FcbMode, one_of(FcbMode)] | None = None
     after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
     response_delay: ResponseDelay | None = None
+    behaviour: Behaviour = Behaviour()
+    alarms: list[AlarmDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    busy: list[BusyDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    security: Security | None = None
+    key: Key | None = None
+    baud: Baud | None = None
 
 
 class BusDefinition(Definition):
@@ -130,6 +137,12 @@ class BusFile:
                 fcb=entry.fcb,
                 after_last=entry.after_last,
                 response_delay=entry.response_delay,
+                settings=entry.behaviour.applied_to(device.settings),
+                alarms=None if entry.alarms is None else [each.alarm for each in entry.alarms],
+                busy=None if entry.busy is None else [(each.from_, each.until) for each in entry.busy],
+                security=entry.security,
+                key=entry.key,
+                baud=entry.baud,
                 seed=f"{seed}/meter/{index}",
                 epoch=epoch,
             )

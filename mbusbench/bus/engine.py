@@ -20,7 +20,7 @@ from mbusbench.codec.frame_reader import FrameReader
 from mbusbench.errors import MBusUsageError
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
-from mbusbench.protocol.slave_link import SELECTION, SELECTION_MODE_2
+from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
 from mbusbench.timing import BAUD_RATES, bit_time, character_time, idle_time
 
 if TYPE_CHECKING:

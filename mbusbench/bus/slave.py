@@ -5,8 +5,6 @@ from __future__ import annotations
 from random import Random
 
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_application import SlaveApplication
-from mbusbench.protocol.slave_link import SlaveLink
 
 
 class Slave:
@@ -15,11 +13,8 @@ class Slave:
     __slots__ = ("_delays", "indexed_at", "link", "meter")
 
     def __init__(self, meter: Meter) -> None:
-        application = SlaveApplication(
-            meter, after_last=meter.after_last, access_number=meter.device.device.access_number
-        )
         self.meter = meter
-        self.link = SlaveLink(application, fcb=meter.fcb)
+        self.link = meter.link
         self.indexed_at = meter.address
         self._delays: Random | None = None
 
