@@ -105,6 +105,7 @@ class Behaviour(Definition):
     missed_after_power_up: Annotated[int, in_range(0, _LARGEST_COUNT)] = 0
     missed_after_idle: DurationOrNever = None
     baud_kept: bool = True
+    baud_detection: bool = False
     baud_fallback: DurationOrNever = SlaveSettings().baud_fallback
 
     def applied_to(self, base: SlaveSettings) -> SlaveSettings:

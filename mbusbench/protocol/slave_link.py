@@ -23,8 +23,8 @@ from mbusbench.protocol.slave_settings import Acknowledgement, Answer, FcbPaths,
 class SlaveLink:
     """One slave on the line. Its primary address is the device's.
 
-    `baud` is the rate that it listens and answers at, None for whatever the line has; an answer still goes out at the
-    rate that its request came at.
+    `baud` is the rate that it listens and answers at, None for every rate that the device knows. An answer goes out at
+    the rate that its request came at, also where the request has changed `baud`.
     """
 
     __slots__ = (
@@ -104,6 +104,12 @@ class SlaveLink:
             event = self._selection(event, frame)
         return self._on(event, frame, None if control is None else control.fcb, now)
 
+    def hears(self, baud: int, now: int) -> bool:
+        """Whether the slave understands characters at this rate. `receive` is for frames that it does."""
+        if self._fallback is not None:
+            self.poll(now)
+        return baud == self.baud or (self.baud is None and baud in self.application.device.baud_rates)
+
     def power_up(self, now: int) -> None:
         """The bus was without power until now, and with it the slave."""
         self._on(Event.POWER_UP, ACK, None, now)
@@ -120,6 +126,8 @@ class SlaveLink:
 
     def set_baud(self, baud: int, now: int) -> None:
         """Switch the rate; back again where no valid frame comes at the new one."""
+        if self.settings.baud_detection:
+            return
         former, self.baud = self.baud, baud
         if self.settings.baud_fallback is not None and former != baud:
             confirmed = former if self._fallback is None else self._fallback[1]

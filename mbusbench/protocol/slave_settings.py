@@ -157,4 +157,5 @@ class SlaveSettings:
     missed_after_power_up: int = 0  # frames
     missed_after_idle: int | None = None  # the first frame after so long
     baud_kept: bool = True  # over a loss of power
-    baud_fallback: int | None = 2 * _MINUTE
+    baud_detection: bool = False  # a command to change the rate changes nothing
+    baud_fallback: int | None = 2 * _MINUTE  # to the old rate where no valid frame comes at the new one
