@@ -162,10 +162,7 @@ class SlaveApplication:
     def link_reset(self) -> None:
         """SND_NKE: the next request gets the first telegram."""
         if not self._simple:
-            if self.settings.application_lasts is Lasts.RESET:
-                self.selected_application = None
-            if self.settings.selection_lasts is Lasts.RESET:
-                self._selections = ()
+            self._end_choice(Lasts.RESET)
             self._end_of_readout()
         self._next = 0
 
@@ -317,17 +314,20 @@ class SlaveApplication:
         return NoData.SILENCE if credit.spent is Spent.SILENCE else (APPLICATION_ERROR, bytes([TOO_MANY_READOUTS]))
 
     def _end_of_readout(self) -> bool:
-        """The last telegram was sent: whether a choice for one readout has ended with it."""
-        if self._next < self._count:
-            return False
-        ended = False
-        if self._selections and self.settings.selection_lasts is Lasts.READOUT:
-            self._selections, ended = (), True
-        if self.selected_application is not None and self.settings.application_lasts is Lasts.READOUT:
-            self.selected_application, ended = None, True
-        if ended:
+        """Whether a choice for one readout has ended: its last telegram was sent."""
+        return self._next >= self._count and self._end_choice(Lasts.READOUT)
+
+    def _end_choice(self, lasts: Lasts) -> bool:
+        """End the choices that hold no longer than this; whether there were any."""
+        records = bool(self._selections) and self.settings.selection_lasts is lasts
+        application = self.selected_application is not None and self.settings.application_lasts is lasts
+        if records:
+            self._selections = ()
+        if application:
+            self.selected_application = None
+        if records or application:
             self._choose()
-        return ended
+        return records or application
 
     def _area(self, index: int, now: int) -> tuple[bytes, bytes]:
         """Records and ending of a telegram of this readout."""
