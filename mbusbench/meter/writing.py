@@ -89,6 +89,8 @@ def copied(source: Record, present: bytes, target: Record) -> bytes:
 def _encoded(record: Record, value: Value) -> bytes:
     if isinstance(value, date | time) or record.vib_block.kind in ("date", "datetime"):
         raise CommandError(SIZE_ERROR)
+    if isinstance(value, str) and record.data_field != LVAR:
+        raise CommandError(PARAMETER_ERROR)
     if isinstance(value, int) and record.data_field == REAL32:
         value = float(value)
     try:

@@ -24,7 +24,7 @@ def applications(**settings: object) -> Bench:
 
 
 def readout(bench: Bench, count: int = 3) -> list[int | None]:
-    return [bench.telegram(0x4B) for _ in range(count)]
+    return [bench.telegram(0x4B, bench.device.address) for _ in range(count)]
 
 
 @pytest.mark.parametrize("ci", [0x50, 0x53])
