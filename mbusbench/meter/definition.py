@@ -226,6 +226,14 @@ class Device(Definition):
         own = _application(self.telegrams[telegram])
         return any(_application(later) == own for later in self.telegrams[telegram + 1 :])
 
+    def record_bytes(self, telegram: int) -> int:
+        """Bytes of the record area, ending included."""
+        definition = self.telegrams[telegram]
+        size = sum(record.size for record in definition.records)
+        if definition.manufacturer_data is not None:
+            return size + 1 + len(definition.manufacturer_data)
+        return size + self.more_follows(telegram)
+
     def readout(self, application: int | None) -> tuple[int, ...]:
         """The telegrams of a readout after an application reset with this sub-code; () where there are none.
 
@@ -273,10 +281,9 @@ class Device(Definition):
         limit = MAX_RECORD_BYTES if self.device.security is None else record_space(self.device.security)
         for index, telegram in enumerate(self.telegrams):
             size = sum(record.size for record in telegram.records)
-            ending = 0 if telegram.manufacturer_data is None else 1 + len(telegram.manufacturer_data)
-            ending = ending or int(self.more_follows(index))
-            if limit < size + ending <= MAX_RECORD_BYTES:
-                text = f"{size + ending} bytes of records, an encrypted telegram holds {limit}: split it in two"
+            whole = self.record_bytes(index)
+            if limit < whole <= MAX_RECORD_BYTES:
+                text = f"{whole} bytes of records, an encrypted telegram holds {limit}: split it in two"
                 yield ("telegrams", index, "records"), text
             if telegram.manufacturer_data is None and self.more_follows(index) and size == MAX_RECORD_BYTES:
                 text = f"{size + 1} bytes with the closing 1F, a telegram holds {MAX_RECORD_BYTES}: split it in two"

@@ -189,7 +189,7 @@ READABLE = (
     "{vif: volume, unit: l, code: int32, subunit: 1, value: 5}",
     "{raw: 2F}",
     "{raw: 04 13 06 00 00 00}",
-    "{vif: volume, unit: l, code: int32, modifiers: [negative_abs_only], value: 7}",
+    "{dib: '04', vib: '93 3C', value: 7}",
     "{vif: energy, unit: kWh, code: int32, storage: 40, tariff: 2, value: 8}",
 )
 
