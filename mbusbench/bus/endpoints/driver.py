@@ -152,15 +152,18 @@ class Driver:
                 continue
             if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                lag = max(now - send.time, late)
-                self.lag.note(lag)
-                if self.bus.trace is not None:
-                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
+                if self.bus.speed is not None:
+                    self._note_lag(send.port, max(now - send.time, late))
             if send.closes:
                 self._unplugged.discard(send.port)
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
+
+    def _note_lag(self, port: int, lag: int) -> None:
+        self.lag.note(lag)
+        if self.bus.trace is not None:
+            self._late[port] = max(lag, self._late.get(port, 0))
 
     def _wake(self, due: int | None) -> None:
         if not self._outlets:
