@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME...]`: the promised speed, measured side by side. Exit code 1 where a bound is missed.
 
-Names: decoding, exchange, startup. A bound whose peer is not installed is shown as missing, by name, and is not met.
+Names: decoding, exchange, bus, startup. A bound whose peer is not installed is shown as missing and is not met.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "exchange": ("benchmarks.exchange", ("one_read",)),
+    "bus": ("benchmarks.bus_day", ("day", "against_the_bus", "many_meters", "memory")),
     "startup": ("benchmarks.startup", ("version",)),
 }
 
