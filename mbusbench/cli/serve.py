@@ -1,4 +1,4 @@
-"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, until it is told to stop."""
+"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, terminals and serial devices, until told to stop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbusbench.cli.endpoint_options import endpoint_options
 from mbusbench.cli.output import message, print_json
 
 if TYPE_CHECKING:
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
 
 FLUSH_EVERY = 0.25
 """Seconds after which what was recorded is in the file."""
-
-
-def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from mbusbench.bus.endpoint import parse_endpoint
-    from mbusbench.errors import MBusUsageError
-
-    endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)
-    for endpoint in endpoints:
-        try:
-            parse_endpoint(endpoint)
-        except MBusUsageError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
-    return endpoints
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
@@ -60,13 +48,7 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
 
 @click.command(name="serve")
 @click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
-@click.option(
-    "--tcp",
-    multiple=True,
-    callback=_endpoints,
-    metavar="HOST:PORT",
-    help="Where to listen, instead of the bus file's endpoints; port 0 is any free one.",
-)
+@endpoint_options
 @click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -86,9 +68,12 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
     help="Record everything that happens: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
 )
 def command(
-    source: tuple[str, ...],
     *,
+    source: tuple[str, ...],
     tcp: tuple[str, ...],
+    pty: tuple[str, ...],
+    serial: tuple[str, ...],
+    rfc2217: tuple[str, ...],
     ready_file: Path | None,
     seed: int | None,
     speed: float | str | None,
@@ -105,14 +90,15 @@ def command(
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))
+    endpoints = (*tcp, *pty, *serial, *rfc2217)
     if trace is None:
-        run(_serve(bus, tcp, ready_file))
+        run(_serve(bus, endpoints, ready_file))
         return
     from mbusbench.cli.virtual_bus import open_trace
 
     with open_trace(trace, bus, source) as file:
         bus.trace = file.record
-        run(_serve(bus, tcp, ready_file, file))
+        run(_serve(bus, endpoints, ready_file, file))
 
 
 async def _serve(
@@ -128,6 +114,7 @@ async def _serve(
         ready = {
             "event": "ready",
             "endpoints": server.urls,
+            "ports": server.descriptions,
             "seed": bus.seed,
             "meters": [meter_fields(meter) for meter in bus.meters],
         }
