@@ -22,6 +22,7 @@ def test_console_block_prints_what_it_shows(block: str, tmp_path: Path) -> None:
         assert readme.fits(promised, printed), "\n".join([command, *printed])
 
 
+@installed
 def test_python_block_prints_what_it_shows(tmp_path: Path) -> None:
     printed = readme.run_python(readme.blocks("python")[0], tmp_path)
     assert readme.fits(readme.blocks("text")[0].splitlines(), printed), "\n".join(printed)

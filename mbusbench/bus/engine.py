@@ -22,6 +22,7 @@ from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.protocol.slave_link import SELECTION, SELECTION_MODE_2
 from mbusbench.timing import BAUD_RATES, bit_time, character_time, idle_time
+from mbusbench.trace.event import CLOSED, COLLISION, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
 
 if TYPE_CHECKING:
     from mbusbench.bus.server import BusServer, MemoryStream
@@ -90,6 +91,8 @@ class VirtualBus:
         self._queue: list[tuple[int, int, _Transmission]] = []
         self._sequence = 0
         self._line_free = 0
+        self.trace: TraceSink | None = None
+        """Takes an event for everything that happens, where it is set."""
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._baud = baud
@@ -163,15 +166,18 @@ class VirtualBus:
             return 0
         return duration if self._speed == 1 else round(duration / self._speed)
 
-    def open_port(self) -> int:
+    def open_port(self, now: int = 0) -> int:
         """A new master's side of the line."""
         self._next_port += 1
         self._ports[self._next_port] = _Port()
+        if self.trace is not None:
+            self.trace(TraceEvent(now, Kind.NOTE, self._next_port, cause=(OPENED,)))
         return self._next_port
 
-    def close_port(self, port: int) -> None:
+    def close_port(self, port: int, now: int = 0) -> None:
         """What is under way to it is dropped."""
-        self._ports.pop(port, None)
+        if self._ports.pop(port, None) is not None and self.trace is not None:
+            self.trace(TraceEvent(now, Kind.NOTE, port, cause=(CLOSED,)))
 
     def power_cycle(self, now: int) -> None:
         """The bus loses its power: every slave forgets what it does not keep."""
@@ -179,6 +185,8 @@ class VirtualBus:
         self._selected.clear()
         for slave in self._slaves:
             slave.link.power_up(now)
+        if self.trace is not None:
+            self.trace(TraceEvent(now, Kind.NOTE, cause=(POWER_CYCLE,)))
 
     def receive(self, port: int, data: bytes, now: int) -> None:
         """Bytes that a master sent, at `now` (ns since the bus's epoch)."""
@@ -188,6 +196,8 @@ class VirtualBus:
             start = max(now, self._line_free)
             data = data[: max(0, BACKLOG - (start - now) // self._character)]
             self._line_free = now = start + len(data) * self._character
+        if self.trace is not None:
+            self.trace(self._event(now - len(data) * self._character, Kind.MASTER, port, "", data))
         if self._echo:
             self._schedule(now - len(data) * self._character, port, data)
         reader = side.reader
@@ -207,14 +217,18 @@ class VirtualBus:
                         self._answer(port, frame, due)
         effects: list[Send] = []
         queue = self._queue
+        trace = self.trace
         while queue and queue[0][0] <= now:
             transmission = heappop(queue)[2]
             if transmission.port not in self._ports:
                 continue
             if not self._character:
                 effects.append(Send(transmission.port, transmission.data))
-                continue
-            effects.append(self._characters(transmission, now))
+            else:
+                effects.append(self._characters(transmission, now))
+            if trace is not None:
+                port, data = effects[-1]
+                trace(self._event(now - len(data) * self._character, Kind.RECEIVED, port, "", data))
         return effects
 
     def next_wakeup(self) -> int | None:
@@ -246,18 +260,29 @@ class VirtualBus:
         if not slaves:
             return
         replies: list[tuple[int, bytes]] = []
+        sources: list[str] = []
         for slave in slaves:
             reply = slave.link.receive(frame, now)
             if reply is not None:
                 delay = 0 if self._speed is None else self._scaled(slave.response_delay(self._default_delay))
                 replies.append((now + delay, reply.encode()))
+                sources.append(f"slave {slave.meter.address}")
         if type(frame) is LongFrame or frame.address >= SELECTED:
             self._update(slaves)
+        if self.trace is not None:
+            cause = (COLLISION,) if len(replies) > 1 else ()
+            for (start, data), source in zip(replies, sources, strict=True):
+                event = self._event(start, Kind.SLAVE, None, source, data)
+                self.trace(event._replace(cause=cause, delay=start - now))
         if len(replies) == 1:
             self._schedule(replies[0][0], port, replies[0][1])
         elif replies:
             start, data = superposed(replies, self._character)
             self._schedule(start, port, data)
+
+    def _event(self, start: int, kind: Kind, port: int | None, source: str, data: bytes) -> TraceEvent:
+        baud = 0 if self._speed is None else self._baud
+        return TraceEvent(start, kind, port, source, data, len(data) * self._character, baud)
 
     def _addressed(self, frame: LongFrame | ShortFrame) -> list[Slave]:
         """The slaves that have to see the frame: few, however many there are on the bus."""

@@ -45,13 +45,13 @@ class _Driver:
         return self.last
 
     def attach(self, writer: Writer) -> int:
-        port = self._bus.open_port()
+        port = self._bus.open_port(self.now)
         self._writers[port] = writer
         return port
 
     def detach(self, port: int) -> None:
         if self._writers.pop(port, None) is not None:
-            self._bus.close_port(port)
+            self._bus.close_port(port, self.now)
             self._wake(self._bus.next_wakeup())
 
     def feed(self, port: int, data: bytes) -> None:

@@ -7,12 +7,9 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from mbusbench.master import MBusMaster
-
-if TYPE_CHECKING:
-    from mbusbench.errors import MBusError
 
 Result = TypeVar("Result")
 
@@ -33,11 +30,6 @@ def master(url: str, options: dict[str, Any]) -> MBusMaster:
         retries=options["retries"],
         keys=options.get("key"),
     )
-
-
-def error_object(error: MBusError) -> dict[str, object]:
-    """An error as `--json` shows it."""
-    return {"kind": error.kind, "message": str(error)}
 
 
 class _OneLine(logging.Formatter):

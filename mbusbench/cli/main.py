@@ -84,12 +84,12 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at its end; there must be something to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return PIPE_CLOSED
     except (MBusError, OSError) as error:
         if debug:
             raise
+        _give_up_stdout()
         _complain(explanation(error), prefix=not isinstance(error, DefinitionError))
         return exit_code(error)
     except Exception as error:
@@ -101,6 +101,14 @@ def run(arguments: list[str]) -> int:
         )
         return INTERNAL
     return result if isinstance(result, int) else 0
+
+
+def _give_up_stdout() -> None:
+    """Where stdout takes no more, the interpreter's own flush at the end must not fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: list[str]) -> object:

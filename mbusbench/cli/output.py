@@ -17,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mbusbench.errors import MBusError
+
 _PIPE_WIDTH = 1000  # a file has no right edge
 
 
@@ -36,6 +38,11 @@ def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value)
+
+
+def error_fields(error: MBusError) -> dict[str, str]:
+    """An error as `--json` shows it."""
+    return {"kind": error.kind, "message": str(error)}
 
 
 def message(text: str) -> None:

@@ -8,10 +8,11 @@ import click
 
 from mbusbench.cli.arguments import addresses, connection_options, key_option
 from mbusbench.cli.exit_codes import DONE, METER_FAILED
-from mbusbench.cli.output import json_option, message, print_json, print_line
+from mbusbench.cli.output import error_fields, json_option, message, print_json, print_line
 
 if TYPE_CHECKING:
     from mbusbench.codec.address import SecondaryAddress
+    from mbusbench.errors import MBusError
     from mbusbench.master import MBusMaster
 
 
@@ -65,13 +66,9 @@ def json_address(address: int | SecondaryAddress) -> int | str:
     return address if isinstance(address, int) else str(address)
 
 
-def report_failure(address: int | SecondaryAddress, error: Exception, as_json: bool) -> None:
+def report_failure(address: int | SecondaryAddress, error: MBusError, as_json: bool) -> None:
     """A meter that failed: part of the result for programs, a message for people."""
-    from mbusbench.errors import MBusError
-
-    assert isinstance(error, MBusError)
     if as_json:
-        failure = {"kind": error.kind, "message": str(error)}
-        print_json({"address": json_address(address), "ok": False, "error": failure})
+        print_json({"address": json_address(address), "ok": False, "error": error_fields(error)})
     else:
         message(f"mbusbench: {address}: {error}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mbusbench.cli.arguments import connection_options, primary_addresses
-from mbusbench.cli.output import console, json_option, message, print_json, print_line
+from mbusbench.cli.output import console, error_fields, json_option, message, print_json, print_line
 
 if TYPE_CHECKING:
     from mbusbench.errors import MBusError
@@ -81,8 +81,7 @@ def _show(address: int, result: MBusSlaveInfo | MBusError, as_json: bool) -> Non
 
     if isinstance(result, MBusError):
         if as_json:
-            error = {"kind": result.kind, "message": str(result)}
-            print_json({"address": address, "ok": False, "error": error})
+            print_json({"address": address, "ok": False, "error": error_fields(result)})
         else:
             message(f"{address:>3}  {result}")
     elif as_json:

@@ -63,7 +63,8 @@ class ShortFrame:
     address: int
 
     def __post_init__(self) -> None:
-        _check_octets(control=self.control, address=self.address)
+        if not (0 <= self.control <= 255 and 0 <= self.address <= 255):
+            _check_octets(control=self.control, address=self.address)
 
     def encode(self) -> bytes:
         """The five bytes of the frame."""

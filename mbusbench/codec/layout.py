@@ -25,7 +25,8 @@ from mbusbench.codec.vib import ValueInformationBlock, text_positions
 from mbusbench.errors import DecodeError
 
 _LARGEST_CACHE = 8192
-_LAYOUTS_PER_KEY = 8
+_LARGEST_LAYOUTS = 1024  # places; a layout takes some ten kilobytes
+_LAYOUTS_PER_KEY = 4
 
 # From the parts of a record to the record, without a Python frame for each.
 _new_record = partial(tuple.__new__, DataRecord)
@@ -94,19 +95,28 @@ class Layout:
 
 def read(data: bytes, start: int, key: bytes) -> tuple[Structure, list[DataRecord]]:
     """The structure and records of a slave's variable data structure from `start` on; `key` names the kind of meter."""
+    structure, values, found = read_values(data, start, key)
+    return structure, records(structure, values, data) if found is None else found
+
+
+def read_values(data: bytes, start: int, key: bytes) -> tuple[Structure, list[Value], list[DataRecord] | None]:
+    """As `read`, with the values alone where the structure is known: `records` makes the records of them."""
     place = (len(data), start, key)
     layouts = _layouts.get(place)
     if layouts is not None:
         number = int.from_bytes(data, "little")
         for layout in layouts:
             if number & layout.mask == layout.pattern:
-                structure = layout.structure
-                parts = zip(structure.fields, layout.values(data), repeat(data))
-                return structure, list(map(_new_record, parts))
-    structure, records = parse(data, start)
+                return layout.structure, layout.values(data), None
+    structure, found = parse(data, start)
     if structure.exact and not structure.diagnostics:
         _remember(structure, data, start, place)
-    return structure, records
+    return structure, [record.value for record in found], found
+
+
+def records(structure: Structure, values: list[Value], data: bytes) -> list[DataRecord]:
+    """The records of a datagram of known structure."""
+    return list(map(_new_record, zip(structure.fields, values, repeat(data))))
 
 
 def _remember(structure: Structure, data: bytes, start: int, place: _Place) -> None:
@@ -116,7 +126,7 @@ def _remember(structure: Structure, data: bytes, start: int, place: _Place) -> N
             _seen.clear()
         _seen.add(place)
         return
-    if len(_layouts) >= _LARGEST_CACHE:
+    if len(_layouts) >= _LARGEST_LAYOUTS:
         _layouts.clear()
     layouts = _layouts.setdefault(place, [])
     layouts.insert(0, Layout(structure, data, start))
@@ -137,7 +147,7 @@ def parse(
     A `trial` decides nothing by trials of its own.
     """
     structure = Structure()
-    records: list[DataRecord] = []
+    found: list[DataRecord] = []
     headers = _headers_from_master if from_master else _headers
     fields = structure.fields
     end = len(data)
@@ -181,9 +191,9 @@ def parse(
             value = header.coding.checked(data[cursor:stop])
         else:
             value = header.coding.checked(header.unpack(data, cursor)[0])
-        records.append(_new_record((field, value, data)))
+        found.append(_new_record((field, value, data)))
         position = stop
-    return structure, records
+    return structure, found
 
 
 def _special(structure: Structure, dif: int, position: int, from_master: bool) -> bool:

@@ -41,6 +41,12 @@ class RecordHeader:
         if dib.data_field in _INVALID_TIME_BYTES and vib.kind in ("date", "datetime"):
             self.invalid_time_byte = _INVALID_TIME_BYTES[dib.data_field]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordHeader) and self.dib == other.dib and self.vib == other.vib
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
     def data_end(self, data: bytes, position: int) -> int:
         """Where the record's data that starts at `position` ends; DecodeError where nothing says so."""
         if self.data_length >= 0:
@@ -72,6 +78,14 @@ class RecordField(NamedTuple):
     data_start: int
     stop: int
     most_significant_first: bool = False
+
+    @property
+    def invalid_time_position(self) -> int:
+        """Where the byte with the IV bit (time invalid) of types F and I stands, -1 for any other record."""
+        index = self.header.invalid_time_byte
+        if index < 0:
+            return -1
+        return self.stop - 1 - index if self.most_significant_first else self.data_start + index
 
 
 class DataRecord(NamedTuple):
@@ -139,10 +153,8 @@ class DataRecord(NamedTuple):
         """Whether the value can be used: there is one, and the meter does not call its own time invalid."""
         if self.value is None:
             return False
-        position = self.field.header.invalid_time_byte
-        if position < 0:
-            return True
-        return not self._ordered_data()[position] & 0x80
+        position = self.field.invalid_time_position
+        return position < 0 or not self.datagram[position] & 0x80
 
     def _ordered_data(self) -> bytes:
         data = self.data

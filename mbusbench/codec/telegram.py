@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mbusbench.codec import ci_field, layout, security
+from mbusbench.codec.data_field import Value
 from mbusbench.codec.date_time import decode_f
 from mbusbench.codec.diagnostic import DATAGRAM_OFFSET, Diagnostic
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
@@ -48,18 +49,21 @@ class Telegram:
     _header: Header | None = None
     _decrypted: bytes | None = None
 
-    def __init__(self, ci: int, data: bytes, structure: Structure, records: list[DataRecord]) -> None:
+    def __init__(
+        self, ci: int, data: bytes, structure: Structure, values: list[Value], records: list[DataRecord] | None
+    ) -> None:
         self.ci = ci
         self.data = data
         self.structure = structure
-        self.records = records
+        self.values = values  # those of `records`, which are made when they are asked for
+        self._records = records
 
     @staticmethod
     def decode(ci: int, data: bytes, *, key: bytes | None = None) -> Telegram:
         """Read a datagram; DecodeError where its header is cut off. `key` (16 bytes) opens security modes 5 and 7."""
         if ci == RESPONSE_LONG and len(data) >= 12 and data[_CONFIGURATION] == _PLAIN:
-            return Telegram(ci, data, *layout.read(data, 12, data[4:8]))
-        telegram = Telegram(ci, data, Structure(), [])
+            return Telegram(ci, data, *layout.read_values(data, 12, data[4:8]))
+        telegram = Telegram(ci, data, Structure(), [], [])
         if ci in _VARIABLE:
             telegram._read_variable(_VARIABLE[ci], key)
         elif ci in _COMMAND:
@@ -83,13 +87,24 @@ class Telegram:
         return self._header
 
     @property
+    def plain(self) -> bytes:
+        """`data`, with what was encrypted in it in clear where the key was there."""
+        return self._decrypted or self.data
+
+    @property
+    def records(self) -> list[DataRecord]:
+        if self._records is None:
+            self._records = layout.records(self.structure, self.values, self.plain)
+        return self._records
+
+    @property
     def more_records_follow(self) -> bool:
         return self.structure.more_records_follow
 
     @property
     def manufacturer_data(self) -> bytes | None:
         start = self.structure.manufacturer_start
-        return None if start is None else (self._decrypted or self.data)[start:]
+        return None if start is None else self.plain[start:]
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -150,14 +165,15 @@ class Telegram:
                     if self.encrypted:
                         start += hidden
                         note = str(error)
-        data = self._decrypted or self.data
+        data = self.plain
         most_significant_first = self.ci in _MOST_SIGNIFICANT_FIRST
         if from_master or most_significant_first or note is not None:
-            self.structure, self.records = layout.parse(
+            self.structure, found = layout.parse(
                 data, start, from_master=from_master, most_significant_first=most_significant_first
             )
+            self._keep(found)
         else:
-            self.structure, self.records = layout.read(data, start, data[:size][4:8])
+            self.structure, self.values, self._records = layout.read_values(data, start, data[:size][4:8])
         if note is not None:
             self.structure.diagnostics.insert(0, Diagnostic("security", DATAGRAM_OFFSET + size, note))
 
@@ -172,7 +188,11 @@ class Telegram:
             return
         header = FixedHeader.decode(self.data, self.ci in _MOST_SIGNIFICANT_FIRST)
         self._header = header
-        self.records = header.records(self.data)
+        self._keep(header.records(self.data))
+
+    def _keep(self, records: list[DataRecord]) -> None:
+        self._records = records
+        self.values = [record.value for record in records]
 
 
 def _in_clear(body: bytes) -> bool:

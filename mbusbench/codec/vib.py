@@ -261,7 +261,7 @@ class _Meaning:
             return
         if group == "offset":
             _, numerator, denominator, _ = _api_unit(
-                self.row.quantity, self.meter_unit if not self.plain_text else None
+                self.row.quantity, self.meter_unit if self.plain_text is None else None
             )
             self.added += Fraction(numerator, denominator) * Fraction(10) ** row.exponent
             return

@@ -265,6 +265,7 @@ def _who(identification: str, manufacturer: int, version: int, device_type: int)
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
+_LEAST_SIGNIFICANT_FIRST = (0x72, 0x78, 0x7A)  # answers whose records say by themselves how they are read
 _PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
 _plans: dict[int, tuple[Structure, list[_Step]]] = {}
 # A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
@@ -275,38 +276,39 @@ _set_names = _slots["__pydantic_fields_set__"].__set__
 _set_extra = _slots["__pydantic_extra__"].__set__
 _set_private = _slots["__pydantic_private__"].__set__
 
-# The fields that a record shares with all others of its place in the structure, where its hex digits stand, and whether
-# its time may be marked invalid.
-_Step = tuple[dict[str, Any], int, int, bool]
+# The fields that a record shares with all others of its place in the structure, where its hex digits stand, and where
+# the byte that may mark its time invalid (-1: nowhere).
+_Step = tuple[dict[str, Any], int, int, int]
 
 
 def _append_records(
     records: list[MBusSlaveRecord], telegram: Telegram, number: int, timestamp: datetime | None
 ) -> None:
-    if not telegram.records:
+    values = telegram.values
+    if not values:
         return
     structure = telegram.structure
     found = _plans.get(id(structure))
     plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
-    text = telegram.records[0].datagram.hex()
+    source = telegram.plain
+    text = source.hex()
     first_index = len(records)
-    plain = structure.compiled
+    plain = structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST
     # The codec has typed the fields already: the models are filled, not validated.
-    for (template, start, stop, dated), record in zip(plan, telegram.records, strict=True):
-        value = record.value
+    for (template, start, stop, invalid_time), value in zip(plan, values, strict=True):
         fields = template.copy()
         fields["value"] = value
-        fields["valid"] = value is not None and (not dated or record.valid)
+        fields["valid"] = value is not None and (invalid_time < 0 or not source[invalid_time] & 0x80)
         fields["raw"] = text[start:stop]
         fields["timestamp"] = timestamp
-        if number:
-            fields["index"] += first_index
-            fields["telegram"] = number
         instance = _new(MBusSlaveRecord)
         _set_fields(instance, fields)
         _set_names(instance, _RECORD_FIELDS)
         _set_extra(instance, None)
-        _set_private(instance, _PLAIN if plain else {"_plain": False, "_record": record})
+        _set_private(instance, _PLAIN if plain else {"_plain": False, "_record": telegram.records[fields["index"]]})
+        if number:
+            fields["index"] += first_index
+            fields["telegram"] = number
         records.append(instance)
 
 
@@ -316,7 +318,7 @@ def _plan(telegram: Telegram) -> list[_Step]:
         field = record.field
         template = _template(field.header)
         template["index"] = index
-        plan.append((template, 2 * field.start, 2 * field.stop, field.header.invalid_time_byte >= 0))
+        plan.append((template, 2 * field.start, 2 * field.stop, field.invalid_time_position))
     if telegram.structure.compiled:
         if len(_plans) >= _LARGEST_CACHE:
             _plans.clear()

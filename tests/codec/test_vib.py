@@ -118,14 +118,14 @@ def test_fahrenheit_becomes_celsius_and_differences_become_kelvin() -> None:
 @pytest.mark.parametrize(
     ("raw", "modifiers"),
     [
-        ("863b", ("positive_only",)),
-        ("863c", ("negative_abs_only",)),
+        ("863b", ("positive_contributions",)),
+        ("863c", ("negative_contributions",)),
         ("aafc01", ("phase_l1",)),
         ("9028", ("per_input_pulse_ch0",)),
         ("ec7e", ("future_value",)),
         ("8600", ()),
         ("da6f", ("date_of_last_end",)),
-        ("86bb7e", ("positive_only", "future_value")),
+        ("86bb7e", ("positive_contributions", "future_value")),
     ],
 )
 def test_vifes_become_modifiers(raw: str, modifiers: tuple[str, ...]) -> None:
@@ -190,7 +190,7 @@ def test_block_that_is_cut_off_is_a_decode_error(raw: str) -> None:
         ("fabrication_number", None, 0, (), "78"),
         ("datetime", None, 0, (), "6d"),
         ("error_flags", None, 0, (), "fd17"),
-        ("energy", "kWh", 0, ("negative_abs_only",), "863c"),
+        ("energy", "kWh", 0, ("negative_contributions",), "863c"),
     ],
 )
 def test_block_is_found_by_its_meaning(
@@ -219,3 +219,8 @@ def test_blocks_with_the_same_bytes_and_another_meaning_differ() -> None:
     assert block("8601") != block("8601", from_master=True)
     litres = ValueInformationBlock.without_code("volume", "l", 0, "numeric")
     assert litres != ValueInformationBlock.without_code("energy", "kWh", 0, "numeric")
+
+
+def test_additive_constant_of_a_nameless_unit_is_a_bare_number() -> None:
+    found = block("fc007b")
+    assert (found.unit, found.offset) == ("", 1)

@@ -218,3 +218,17 @@ def test_info_of_a_telegram() -> None:
 def test_every_quantity_has_a_record_type() -> None:
     known = {*quantities(), "reserved", *(row.quantity for row in UNITS)}
     assert {member.value for member in MBusRecordType} == known
+
+
+def test_equal_telegrams_have_equal_results_however_they_were_read() -> None:
+    plain_text = (
+        "68 53 53 68 08 05 72 34 08 00 54 96 15 32 00 F2 00 00 00 01 FD 1B 00 02 FC 03 48 52 25 74 D4 11 22 FC 03 48 52"
+        "25 74 C8 11 12 FC 03 48 52 25 74 B4 16 02 65 D0 08 22 65 70 08 12 65 23 09 01 72 18 42 65 E4 08 82 01 65 DD 08"
+        "0C 78 34 08 00 54 03 FD 0F 00 00 04 1F 5D 16"
+    )
+    for frame in (plain_text, FIRST_OF_SEVERAL, FIXED):
+        layout.forget()
+        first = decode(frame)
+        for _ in range(3):
+            assert decode(frame) == first
+            assert decode(frame).model_dump() == first.model_dump()

@@ -44,7 +44,7 @@ def record_head(record: str) -> str:
         ("{vif: fabrication_number, code: bcd8, value: 12345678}", "0C 78"),
         ("{vif: datetime, code: int48, value: '2026-01-01T12:00:01'}", "06 6D"),
         ("{vif: date, code: int16, storage: 1, value: '2025-12-31'}", "42 6C"),
-        ("{vif: volume, unit: m3, code: int32, modifiers: [negative_abs_only], value: 0}", "04 96 3C"),
+        ("{vif: volume, unit: m3, code: int32, modifiers: [negative_contributions], value: 0}", "04 96 3C"),
         ("{vif: any, code: none}", "00 7E"),
     ],
 )
@@ -236,9 +236,9 @@ RECORDS = [
         "55 telegrams[0].records[0].storage: -1 is not in 0..2199023255551",
     ),
     (
-        "{vif: energy, unit: Wh, code: int32, modifiers: [negativ_abs_only], value: 3}",
-        "58 telegrams[0].records[0].modifiers[0]: there is no modifier 'negativ_abs_only'"
-        ", did you mean 'negative_abs_only'?",
+        "{vif: energy, unit: Wh, code: int32, modifiers: [negativ_contributions], value: 3}",
+        "58 telegrams[0].records[0].modifiers[0]: there is no modifier 'negativ_contributions'"
+        ", did you mean 'negative_contributions'?",
     ),
     (
         "{vif: energy, unit: Wh, code: int32, function: maximun, value: 3}",

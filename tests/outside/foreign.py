@@ -13,9 +13,10 @@ from pathlib import Path
 
 from mbusbench.codec.telegram import decode_telegram
 from mbusbench.errors import DecodeError
+from tests.interop.parts import missing
 from tests.outside import judge
 from tests.outside.corpus import corpus_telegrams, recorded_telegrams
-from tests.outside.peers import PEERS, PeerError, missing
+from tests.outside.peers import PEERS, PeerError
 
 _LARGEST_FILE = 5_000_000
 _OCTET = "[0-9A-Fa-f]{2}"

@@ -54,8 +54,8 @@ QUANTITIES: dict[str, str] = {
 }
 
 QUALIFIERS: dict[str, str] = {
-    "negative_abs_only": "accumulation of absolute value of negative contributions",
-    "positive_only": "accumulation only of positive contributions",
+    "negative_contributions": "accumulation of absolute value of negative contributions",
+    "positive_contributions": "accumulation only of positive contributions",
     "date_of_first_end": "date/time of end of first value",
     "date_of_last_end": "date/time of end of last value",
     "limit_exceed_date_upper_last_end": "date/time of end of last upper limit exceed",

@@ -1,22 +1,20 @@
 """Other people's decoders, each as a function from a frame to readings in the normal form, to judge ours against.
 
-pyMeterBus and pymbusparser are packages (extra `bench`). libmbus is a C library: MBUSBENCH_LIBMBUS names its shared
-object, which `build-libmbus` in this directory makes out of the source that the npm package node-mbus carries. A peer
-that is not there is named in the reason for the skip.
+pyMeterBus and pymbusparser are packages (extra `interop`). libmbus is a C library; `tests/interop/install` makes a
+shared object of it out of the source that the npm package node-mbus carries.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html import unescape
 from typing import Any, NamedTuple
 
-LIBMBUS = os.environ.get("MBUSBENCH_LIBMBUS", "")
+from tests.interop.parts import LIBMBUS
 
 
 class Reading(NamedTuple):
@@ -78,6 +76,11 @@ def pymeterbus(frame: bytes) -> list[Reading]:
         rows = [record.interpreted for record in records]
     except Exception as error:
         raise PeerError(str(error)) from error
+    return pymeterbus_readings(rows)
+
+
+def pymeterbus_readings(rows: Iterable[Mapping[str, Any]]) -> list[Reading]:
+    """What pyMeterBus calls `interpreted`, of each record."""
     found = []
     for row in rows:
         function = str(row["function"]).removeprefix("FunctionType.")
@@ -131,7 +134,7 @@ def pymbusparser(frame: bytes) -> list[Reading]:
 
 @cache
 def _libmbus() -> ctypes.CDLL:
-    library = ctypes.CDLL(LIBMBUS)
+    library = ctypes.CDLL(str(LIBMBUS))
     pointer = ctypes.c_void_p
     library.mbus_frame_new.restype = pointer
     library.mbus_frame_data_new.restype = pointer
@@ -174,14 +177,3 @@ def libmbus(frame: bytes) -> list[Reading]:
 
 
 PEERS: dict[str, Decoder] = {"pyMeterBus": pymeterbus, "pymbusparser": pymbusparser, "libmbus": libmbus}
-
-
-def missing(name: str) -> str | None:
-    """Why a peer cannot be asked, or None where it can."""
-    if name == "libmbus":
-        return None if LIBMBUS else "libmbus is not there: set MBUSBENCH_LIBMBUS to its shared object"
-    try:
-        importlib.import_module({"pyMeterBus": "meterbus"}.get(name, name))
-    except ImportError:
-        return f"{name} is not installed (extra `bench`)"
-    return None

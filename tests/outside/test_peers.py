@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from mbusbench.errors import DecodeError
+from tests.interop.parts import need
 from tests.outside import judge
 from tests.outside.corpus import corpus_telegrams, needs_corpus, recorded_telegrams
 from tests.outside.differences import DIFFERENCES
 from tests.outside.normalise import decode_telegram
-from tests.outside.peers import PEERS, PeerError, Reading, missing
+from tests.outside.peers import PEERS, PeerError, Reading
+
+pytestmark = pytest.mark.interop
 
 KINDS = ("wired-long", "multi-telegram", "fixed", "mode2", "no-header")
 
@@ -38,9 +41,7 @@ def _differences(peer: str) -> list[str]:
 
 @pytest.fixture(params=sorted(PEERS))
 def peer(request: pytest.FixtureRequest) -> str:
-    reason = missing(request.param)
-    if reason is not None:
-        pytest.skip(reason)
+    need(request.param)
     return str(request.param)
 
 
