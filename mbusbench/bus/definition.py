@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
+from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
 from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
-from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
@@ -102,8 +103,14 @@ class BusDefinition(Definition):
     listen: list[Annotated[str, PlainValidator(_endpoint)]] = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+    faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 
-    _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+    @model_validator(mode="after")
+    def _faults_fit_together(self) -> BusDefinition:
+        found = list(mistakes_of_faults(self.faults))
+        if found:
+            raise mistakes([(("faults", *path), text) for path, text in found])
+        return self
 
 
 class BusFile:

@@ -6,7 +6,7 @@ The keys are those of a bus file's `faults`; `Fault` takes the same in Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Annotated, Any
 
@@ -15,10 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from mbusbench.bus.fault_action import StuckFcb
 from mbusbench.bus.fault_kinds import KINDS, Do, Place, Probability
 from mbusbench.codec.address import SecondaryAddress
+from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Duration, in_range, one_of
-from mbusbench.definition.validation import Definition, mistake, mistakes, shown
+from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import MBusUsageError
 
+MAX_FAULTS = 1000
 MAX_NAMED = 250
 MAX_NUMBER = 10**9
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}")
@@ -68,9 +70,7 @@ class BytePattern:
         size = len(self._value)
         if len(data) < size or (len(data) > size and not self._open):
             return False
-        return all(
-            not (byte ^ value) & care for byte, value, care in zip(data, self._value, self._care, strict=False)
-        )
+        return all(not (byte ^ value) & care for byte, value, care in zip(data, self._value, self._care, strict=False))
 
     def __repr__(self) -> str:
         return self.text
@@ -114,7 +114,6 @@ def _as_list(value: object) -> object:
 
 def _as_mapping(value: object) -> object:
     return {"fault": value} if isinstance(value, str) else value
-
 
 
 Number = Annotated[int, in_range(1, MAX_NUMBER)]
@@ -204,6 +203,31 @@ class FaultDefinition(Definition):
             if key in self.model_fields_set and key not in ("name", "do"):
                 words.append(f"{field.alias or key} {_shown_value(getattr(self, key))}")
         return ", ".join(words) or "always"
+
+
+def mistakes_of_faults(faults: Sequence[FaultDefinition]) -> Iterable[tuple[Path_, str]]:
+    """What is wrong with a list of faults as a whole: names that are there twice, waits that cannot end."""
+    first: dict[str, int] = {}
+    for index, fault in enumerate(faults):
+        if fault.name in first:
+            yield (index, "name"), f"{fault.name!r} is the name of faults[{first[fault.name]}]"
+        first.setdefault(fault.name, index)
+    for index, fault in enumerate(faults):
+        if fault.after is None:
+            continue
+        if fault.after.fault not in first:
+            yield (index, "after"), f"there is no fault {fault.after.fault!r}{did_you_mean(fault.after.fault, first)}"
+        elif _waits_for_itself(fault, faults, first):
+            yield (index, "after"), f"{fault.name!r} and {fault.after.fault!r} wait for each other"
+
+
+def _waits_for_itself(fault: FaultDefinition, faults: Sequence[FaultDefinition], index_of: dict[str, int]) -> bool:
+    met: set[str] = set()
+    each: FaultDefinition = fault
+    while each.after is not None and each.after.fault in index_of and each.after.fault not in met:
+        met.add(each.after.fault)
+        each = faults[index_of[each.after.fault]]
+    return fault.name in met
 
 
 def _shown_key(key: str) -> str:

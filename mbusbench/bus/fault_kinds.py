@@ -215,13 +215,9 @@ KINDS: dict[str, Kind] = {
         _kind(EFFECTS["stale"], "back", places=_ANSWER, back=Annotated[int, in_range(1, OLDEST_TELEGRAM)]),
         _kind(EFFECTS["corrupted_acknowledge"], "value", places=_ANSWER, value=Byte),
         _kind(EFFECTS["doubled_acknowledge"], "pause", places=_ANSWER, pause=_wait()),
-        _kind(
-            EFFECTS["noise"], "data", places=_EVERYWHERE, check=_one_noise, data=Data, count=Count, delay=_wait()
-        ),
+        _kind(EFFECTS["noise"], "data", places=_EVERYWHERE, check=_one_noise, data=Data, count=Count, delay=_wait()),
         _kind(StuckFcb, places=_ANSWER),
-        _kind(
-            PowerCycle, "after", places=_EVERYWHERE, after=Cut, off=_wait(), scope=Annotated[Scope, one_of(Scope)]
-        ),
+        _kind(PowerCycle, "after", places=_EVERYWHERE, after=Cut, off=_wait(), scope=Annotated[Scope, one_of(Scope)]),
         _kind(Disconnect, "after", places=_EVERYWHERE, after=Cut),
     )
 }

@@ -28,7 +28,6 @@ from mbusbench.protocol.fcb import Sequence as Repetition
 from mbusbench.protocol.fcb import Service
 from mbusbench.trace.event import FAULT, Kind, TraceEvent, TraceSink
 
-
 _SERVICES = {0x3: Service.SND_UD, 0xA: Service.REQ_UD1, 0xB: Service.REQ_UD2}
 
 
@@ -133,7 +132,7 @@ class FaultSchedule:
             return None
         frame = _frame(transmission.data)
         passing = Passing(frame, transmission.data, names_of(frame))
-        chosen = self._chosen(self._requests, passing, now, transmission.baud, transmission.parity)
+        chosen = self._chosen(self._requests, passing, now)
         original: Bursts = (Burst(0, transmission.data, transmission.flipped),)
         bursts = original
         for armed in chosen:
@@ -165,7 +164,7 @@ class FaultSchedule:
             meter = slave.meter
             passing = Passing(frame, b"", names_of(frame), meter.address, meter.wire_address)
             self._decided[slave] = []
-            for armed in self._chosen(self._stuck, passing, now, self._baud, self._parity):
+            for armed in self._chosen(self._stuck, passing, now):
                 if _take_for_repeat(frame, slave):
                     self._decided[slave].append(armed)
         return True
@@ -183,7 +182,7 @@ class FaultSchedule:
         baud, parity = self._format_of(slave)
         chosen = self._decided.pop(slave, [])
         stuck = len(chosen)
-        chosen = [*chosen, *self._chosen(self._answers, passing, due - waited, baud, parity, earlier)]
+        chosen = [*chosen, *self._chosen(self._answers, passing, due - waited, earlier)]
         if not chosen:
             return None
         bursts: Bursts = (Burst(0, reply),)
@@ -201,20 +200,13 @@ class FaultSchedule:
         return Altered(bursts, tuple(armed.name for armed in acted)) if acted else None
 
     def _chosen(
-        self,
-        candidates: Iterable[ArmedFault],
-        passing: Passing,
-        now: int,
-        baud: int,
-        parity: Parity,
-        earlier: Sequence[bytes] = (),
+        self, candidates: Iterable[ArmedFault], passing: Passing, now: int, earlier: Sequence[bytes] = ()
     ) -> list[ArmedFault]:
         """Those that act on the frame. None of them has acted when the others are asked."""
         chosen = []
         for armed in candidates:
-            sender = self._sender(armed, baud, parity, 0, earlier)
             after = armed.definition.after
-            fits = any(effect.fits(passing.data, sender) for effect in armed.definition.do)
+            fits = any(effect.fits(passing.data, earlier) for effect in armed.definition.do)
             if not fits or (after is not None and not self._has_fired(after.fault, after.hits)):
                 armed.seen += 1
             elif armed.chooses(passing, now):
@@ -272,11 +264,12 @@ class FaultSchedule:
         self._act(armed, now + sender.end(bursts), None, None)
 
     def _put(self, bursts: Bursts, start: int, armed: ArmedFault, sender: Sender) -> None:
+        trace = self._host.trace
         for sent in sender.transmissions(bursts, start):
-            trace = self._host.trace
             if trace is not None:
-                event = TraceEvent(sent.start, Kind.NOISE, None, f"fault {armed.name}", sent.data, sent.end - sent.start)
-                trace(event._replace(baud=sent.baud, parity=sent.parity, cause=(armed.name,)))
+                event = TraceEvent(sent.start, Kind.NOISE, None, f"fault {armed.name}", sent.data)
+                event = event._replace(duration=sent.end - sent.start, baud=sent.baud, parity=sent.parity)
+                trace(event._replace(cause=(armed.name,)))
             self._host.put(sent)
 
     def _act(self, armed: ArmedFault, time: int, port: int | None, slave: Slave | None) -> None:

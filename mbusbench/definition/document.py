@@ -105,12 +105,17 @@ class Document:
         return place
 
     def real_path(self, path: Iterable[str | int]) -> Path_:
-        """`path` without the parts that are not in the file: names of alternatives, which a validator puts there."""
+        """`path` without the parts that are not in the file, which a validator puts there.
+
+        They are names of alternatives, and indexes or keys of what was written as a value alone.
+        """
         node: _Node | None = self._root
         real: list[str | int] = []
         for part in path:
             child = (node.children or {}).get(part) if node else None
             if child is None and isinstance(part, str) and part.startswith("<"):
+                continue
+            if node is not None and node.children is None and real:
                 continue
             real.append(part)
             node = child

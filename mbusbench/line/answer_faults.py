@@ -5,6 +5,7 @@ Noise is here too: characters of nobody, beside the answer or without any.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mbusbench.line.effect import Burst, Bursts, Effect, Sender
@@ -35,8 +36,8 @@ class Stale(Effect):
     name = "stale"
     back: int = 1
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
-        return len(sender.earlier) >= self.back and data[:1] != bytes([ACKNOWLEDGE])
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        return len(earlier) >= self.back and data[:1] != bytes([ACKNOWLEDGE])
 
     def apply(self, bursts: Bursts, sender: Sender) -> Bursts:
         if not bursts or len(sender.earlier) < self.back:
@@ -47,7 +48,7 @@ class Stale(Effect):
 class _AcknowledgeFault(Effect):
     __slots__ = ()
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
         return data == bytes([ACKNOWLEDGE])
 
 

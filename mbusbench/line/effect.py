@@ -67,8 +67,8 @@ class Effect(ABC):
 
     name: ClassVar[str]
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
-        """Tell whether the fault can do anything to this answer; it waits for one that it fits."""
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        """Tell whether the fault can do anything to this answer, behind `earlier` ones; it waits for one that fits."""
         return True
 
     @abstractmethod

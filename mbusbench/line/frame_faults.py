@@ -6,6 +6,7 @@ as it is; so they belong before effects that add or remove bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,7 +20,7 @@ class _FrameFault(Effect):
 
     __slots__ = ()
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
         return _frame_end(data) is not None
 
 
@@ -28,7 +29,7 @@ class _LongFrameFault(Effect):
 
     __slots__ = ()
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
         return _is_long(data) and _frame_end(data) is not None
 
 
@@ -151,7 +152,7 @@ class WrongCi(_WrongField):
     long_index = 6
     value: int
 
-    def fits(self, data: bytes, sender: Sender) -> bool:
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
         return _is_long(data) and _frame_end(data) is not None
 
 
