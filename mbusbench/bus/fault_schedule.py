@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from mbusbench.bus.armed_fault import ArmedFault, Passing, names_of
-from mbusbench.bus.fault import Direction, FaultDefinition
+from mbusbench.bus.fault import Direction, FaultDefinition, mistakes_of_faults
 from mbusbench.bus.fault_action import Disconnect, PowerCycle, StuckFcb
 from mbusbench.bus.fault_kinds import OLDEST_TELEGRAM, Place
 from mbusbench.bus.interference import Altered, Interference
@@ -70,6 +70,7 @@ class FaultSchedule:
         self._asked_at: dict[Slave, int] = {}
         self._earlier: dict[Slave, deque[bytes]] = {}
         self._dark_until: dict[Slave | None, int] = {}
+        self._plans = 0
         self.observers: list[Callable[[ArmedFault], None]] = []
         """Called for each fault that acted, and for each that is armed no more."""
 
@@ -79,11 +80,21 @@ class FaultSchedule:
             raise MBusUsageError(f"a fault named {fault.name!r} is armed already")
         if fault.after is not None:
             self._known(fault.after.fault)
+        return self._arm(fault)
+
+    def arm_all(self, faults: Iterable[FaultDefinition]) -> None:
+        """Arm several, which may wait for one another. MBusUsageError as for one, or where the waits have no end."""
+        faults = list(faults)
+        for path, text in mistakes_of_faults([*(armed.definition for armed in self), *faults]):
+            raise MBusUsageError(f"fault {path[0]}: {text}")
+        for fault in faults:
+            self._arm(fault)
+
+    def _arm(self, fault: FaultDefinition) -> ArmedFault:
         armed = ArmedFault(fault, self._seed)
         self._armed[fault.name] = armed
         self._sort()
-        for time in fault.at or ():
-            self._host.at(time, lambda now: self._at(armed, now))
+        self._plan(armed)
         return armed
 
     def disarm(self, name: str) -> None:
@@ -110,6 +121,17 @@ class FaultSchedule:
         from mbusbench.bus.fault_waiting import wait_for
 
         await wait_for(self, name, hits)
+
+    def plan_times(self) -> None:
+        """Plan all faults that wait for a time: the host has forgotten what it was asked for."""
+        self._plans += 1
+        for armed in self._armed.values():
+            self._plan(armed)
+
+    def _plan(self, armed: ArmedFault) -> None:
+        plan = self._plans
+        for time in armed.definition.at or ():
+            self._host.at(time, lambda now: self._at(armed, now, plan))
 
     def __getitem__(self, name: str) -> ArmedFault:
         try:
@@ -170,22 +192,22 @@ class FaultSchedule:
         return True
 
     def of_answer(
-        self, request: LongFrame | ShortFrame, reply: bytes, slave: Slave, port: int | None, due: int
+        self, request: LongFrame | ShortFrame, answer: Transmission, slave: Slave, port: int | None
     ) -> Altered | None:
-        """The answer as it is sent, None where no fault acts on it. `due` is when its first start bit would be."""
+        """The answer as it is sent, None where no fault acts on it."""
+        due, reply, baud, parity = answer.start, answer.data, answer.baud, answer.parity
         if self._dark_until and self._is_dark(slave, due):
             return Altered(())
         meter = slave.meter
         passing = Passing(request, reply, names_of(request, reply), meter.address, meter.wire_address)
         waited = due - self._asked_at.pop(slave, due)
         earlier = self._remembered(slave, reply)
-        baud, parity = self._format_of(slave)
         chosen = self._decided.pop(slave, [])
         stuck = len(chosen)
         chosen = [*chosen, *self._chosen(self._answers, passing, due - waited, earlier)]
         if not chosen:
             return None
-        bursts: Bursts = (Burst(0, reply),)
+        bursts: Bursts = (Burst(0, reply, answer.flipped),)
         acted: list[ArmedFault] = []
         for index, armed in enumerate(chosen):
             before = bursts
@@ -229,9 +251,6 @@ class FaultSchedule:
             return Sender(baud, parity)
         return Sender(baud, parity, armed.random, waited, earlier)
 
-    def _format_of(self, slave: Slave) -> tuple[int, Parity]:
-        return self._baud, self._parity
-
     def _remembered(self, slave: Slave, reply: bytes) -> Sequence[bytes]:
         """The telegrams before this one, which is remembered for the next; repeats are the same telegram."""
         if not any(isinstance(effect, Stale) for armed in self._answers for effect in armed.definition.do):
@@ -243,13 +262,13 @@ class FaultSchedule:
             telegrams.append(reply)
         return list(telegrams)[:-1]
 
-    def _at(self, armed: ArmedFault, now: int) -> None:
+    def _at(self, armed: ArmedFault, now: int, plan: int) -> None:
         """The time of a fault that waits for one has come."""
         definition = armed.definition
-        if self._armed.get(armed.name) is not armed or armed.worn_off:
+        if self._armed.get(armed.name) is not armed or armed.worn_off or plan != self._plans:
             return
         if definition.period is not None and (definition.until is None or now + definition.period < definition.until):
-            self._host.at(now + definition.period, lambda then: self._at(armed, then))
+            self._host.at(now + definition.period, lambda then: self._at(armed, then, plan))
         armed.seen += 1
         after = definition.after
         if not armed.in_time(now) or (after is not None and not self._has_fired(after.fault, after.hits)):

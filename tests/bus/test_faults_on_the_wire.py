@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mbusbench.bus import VirtualBus
-from mbusbench.bus import fault_kinds
+from mbusbench.bus import VirtualBus, fault_kinds
 from mbusbench.bus.fault import Fault
 from mbusbench.bus.fault_kinds import KINDS, Kind
 from mbusbench.line.effect import Bursts, Effect, Sender
@@ -20,7 +19,6 @@ from mbusbench.timing import MILLISECOND, SECOND, bit_time, character_time
 from tests.bus.wire import (
     ACK,
     BAUD,
-    CHARACTER,
     DELAY,
     OTHER_REQUEST,
     REQUEST,
@@ -35,6 +33,8 @@ from tests.bus.wire import (
 Observation = Callable[[Path], None]
 OBSERVATIONS: dict[str, Observation] = {}
 ANSWER = telegram()
+FIRST, SECOND_ONE = "27 04 85 02 1F", "09 00 00 00"
+"""Values of the two telegrams; 1F: more records follow."""
 
 
 def observes(name: str) -> Callable[[Observation], Observation]:
@@ -203,8 +203,9 @@ def meter_does_not_stop(path: Path) -> None:
 @observes("bit_flips")
 def single_bits_are_inverted(path: Path) -> None:
     """Physical layer: start bit, eight data bits, even parity, stop bit."""
-    line = wire(path, {"bit_flips": [1, 21]}, frame="RSP_UD")
-    assert line.ask(REQUEST, wait=SECOND)[0][1].split()[:3] == ["69P", "15F", "15"]
+    line = wire(path, {"bit_flips": [1, 4 * 11 + 4, 4 * 11 + 5, 27 * 11 - 1]}, frame="RSP_UD")
+    assert ANSWER.startswith("68 15 15 68 08 05")
+    assert line.ask(REQUEST) == [(DELAY, f"69P 15 15 68 10 {ANSWER[15:]}F")]
 
 
 @observes("bit_errors")
@@ -264,24 +265,24 @@ def characters_of_nobody_are_on_the_line(path: Path) -> None:
 @observes("stuck_fcb")
 def meter_repeats_itself_whatever_the_frame_count_bit(path: Path) -> None:
     """Frame count bit: a frame with another one is new."""
-    line = wire(path, "stuck_fcb", skip=1, times=3, frame="REQ_UD2", device=TWO_TELEGRAMS)
-    assert line.ask(REQUEST) == [(DELAY, telegram(0))]
-    assert line.ask(OTHER_REQUEST) == [(DELAY, telegram(0))]
-    assert line.ask(REQUEST) == [(DELAY, telegram(0))]
-    line.ask(RESET)
-    assert line.ask(REQUEST) == [(DELAY, telegram(0))]
-    assert line.ask(OTHER_REQUEST) == [(DELAY, telegram(1))]
+    line = wire(path, "stuck_fcb", skip=2, times=3, frame="REQ_UD2", device=TWO_TELEGRAMS)
+    assert line.ask(REQUEST) == [(DELAY, telegram(0, FIRST))]
+    for request in (OTHER_REQUEST, REQUEST, OTHER_REQUEST):
+        assert line.ask(request) == [(DELAY, telegram(1, SECOND_ONE))]
+    assert line.ask(RESET) == [(DELAY, ACK)]
+    assert line.ask(REQUEST) == [(DELAY, telegram(1, SECOND_ONE))]
+    assert line.ask(OTHER_REQUEST) == [(DELAY, telegram(2, FIRST))]
 
 
 @observes("power_cycle")
 def power_fails_in_mid_telegram(path: Path) -> None:
     """Power: a meter that was without it sends nothing, hears nothing, and begins anew."""
     line = wire(path, {"power_cycle": {"after": 12, "off": "500ms"}}, exactly=2, frame="RSP_UD", device=TWO_TELEGRAMS)
-    assert line.ask(REQUEST) == [(DELAY, telegram(0))]
-    assert line.ask(OTHER_REQUEST, wait=100 * MILLISECOND) == [(DELAY, telegram(1, "09 00 00 00")[: 12 * 3 - 1])]
+    assert line.ask(REQUEST) == [(DELAY, telegram(0, FIRST))]
+    assert line.ask(OTHER_REQUEST, wait=100 * MILLISECOND) == [(DELAY, telegram(1, SECOND_ONE)[: 12 * 3 - 1])]
     assert line.ask(REQUEST, wait=300 * MILLISECOND) == []
     line.listen(SECOND)
-    assert line.ask(REQUEST) == [(DELAY, telegram(2))]
+    assert line.ask(REQUEST) == [(DELAY, telegram(2, FIRST))]
 
 
 @observes("disconnect")

@@ -37,7 +37,7 @@ OTHER_REQUEST = "10 5B 05 60 16"
 ACK = "E5"
 
 Run = tuple[int, str]
-"""Start (ns from the end of the request) and the characters in hexadecimal, with P and F for parity and framing errors."""
+"""Start (ns from the end of the request) and the characters in hexadecimal, P and F for parity and framing errors."""
 
 
 def telegram(access_number: int = 0, volume: str = "27 04 85 02") -> str:
