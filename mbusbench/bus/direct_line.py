@@ -21,7 +21,7 @@ from mbusbench.line.effect import Burst
 from mbusbench.line.gateway import Gateway
 from mbusbench.line.uart import Received, receive
 from mbusbench.line.wire import Parity, Transmission, WireSignal
-from mbusbench.trace.event import ECHO, Kind, TraceEvent, TraceSink
+from mbusbench.trace.event import CLOSED, COLLISION, ECHO, Kind, TraceEvent, TraceSink
 
 HALF_FRAME = 50_000_000
 """ns after which a half frame is given up; a busy host makes gaps of its own."""
@@ -66,19 +66,22 @@ class DirectLine:
             self._gateways[number] = gateway
         self._ports[number] = _DirectPort(self._echo if options.echo is None else options.echo, gateway)
 
-    def close_port(self, number: int) -> None:
-        """What is under way to it is dropped."""
-        self._ports.pop(number, None)
+    def close_port(self, number: int) -> bool:
+        """What is under way to it is dropped. Whether it was open."""
         self._gateways.pop(number, None)
         self._half_frames.pop(number, None)
+        return self._ports.pop(number, None) is not None
 
-    def hang_up(self, number: int | None, now: int) -> list[int]:
-        """End a port's connection, or all of them. Returns those that there were."""
-        numbers = [each for each in self._ports if number is None or each == number]
-        for each in numbers:
-            self.close_port(each)
-            self._sends.append(Send(each, b"", now, closes=True))
-        return numbers
+    def hang_up(self, number: int | None, time: int) -> None:
+        """Close a port, or all of them, from this side."""
+        self.at(time, partial(self._hang_up, number))
+
+    def _hang_up(self, number: int | None, time: int) -> None:
+        for each in list(self._ports) if number is None else [number]:
+            if self.close_port(each):
+                self._sends.append(Send(each, b"", time, closes=True))
+                if self.trace is not None:
+                    self.trace(TraceEvent(time, Kind.NOTE, each, cause=(CLOSED,)))
 
     @property
     def port_count(self) -> int:
@@ -173,7 +176,8 @@ class DirectLine:
                     start = now + burst.offset
                     signals.append(Transmission(start, burst.data, self._baud, self._parity, burst.flipped))
                     if self.trace is not None:
-                        self._trace_answer(slave, burst.data, start, altered.causes)
+                        causes = (COLLISION, *altered.causes) if len(replies) > 1 else altered.causes
+                        self._trace_answer(slave, burst.data, start, causes)
         if len(set(signals)) == 1 and isinstance(signals[0], Transmission) and not signals[0].flipped:
             signals = signals[:1]
         self._at_start(signals, [port])
@@ -251,9 +255,8 @@ class DirectLine:
             self._pass_requests(number, self._ports[number], now)
             self._sends += [Send(number, data, time) for time, data in gateway.poll(now)]
             if gateway.is_closed(now):
-                self._sends.append(Send(number, b"", now, closes=True))
-                self.close_port(number)
+                self._hang_up(number, now)
 
     def _trace_answer(self, slave: Slave, data: bytes, now: int, causes: tuple[str, ...]) -> None:
         assert self.trace is not None
-        self.trace(TraceEvent(now, Kind.SLAVE, None, f"slave {slave.meter.address}", data, cause=causes, delay=0))
+        self.trace(TraceEvent(now, Kind.SLAVE, None, slave.name, data, cause=causes, delay=0))

@@ -138,7 +138,15 @@ class VirtualBus:
         )
 
     @classmethod
-    def from_devices(cls, names: Iterable[str], *, seed: int = 0, epoch: datetime = DEFAULT_EPOCH) -> VirtualBus:
+    def from_devices(
+        cls,
+        names: Iterable[str],
+        *,
+        seed: int = 0,
+        epoch: datetime = DEFAULT_EPOCH,
+        baud: int = 2400,
+        speed: float | None = None,
+    ) -> VirtualBus:
         """One meter of each named device, at the device's own address or the next that is free.
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
@@ -158,7 +166,7 @@ class VirtualBus:
             identification = counted_up(device.device.id, copies[name])
             seed_name = f"{seed}/meter/{index}"
             meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
-        return cls(meters, seed=seed)
+        return cls(meters, baud=baud, speed=speed, seed=seed)
 
     @property
     def meters(self) -> list[Meter]:
@@ -221,13 +229,13 @@ class VirtualBus:
         """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`."""
         self._next_port += 1
         self._line.open_port(self._next_port, options or PLAIN_PORT, self._line_time(now))
-        self._note(OPENED, self._next_port, now)
+        self._note(OPENED, self._next_port, self._line_time(now))
         return self._next_port
 
     def close_port(self, port: int, now: int = 0) -> None:
         """What is under way to it is dropped; what it has sent stays on the line."""
-        self._line.close_port(port)
-        self._note(CLOSED, port, now)
+        if self._line.close_port(port):
+            self._note(CLOSED, port, self._line_time(now))
 
     def set_port_format(self, port: int, baud: int, parity: Parity, now: int = 0) -> None:
         """The master set its UART to another rate or parity."""
@@ -286,6 +294,10 @@ class VirtualBus:
         """Put something on the line that masters hear, not before it starts; in the time of the line."""
         self._line.put(signal)
 
+    def hang_up(self, port: int | None, time: int) -> None:
+        """End a master's connection, or all of them, at a time of the line."""
+        self._line.hang_up(port, time)
+
     def power_cycle(self, now: int, slave: Slave | None = None) -> None:
         """The bus, or one slave, loses its power for a moment: it forgets what it does not keep."""
         self.lose_power(self._line_time(now), slave)
@@ -297,19 +309,11 @@ class VirtualBus:
         for each in slaves:
             each.link.power_up(time)
         self._population.update(slaves)
-        source = "" if slave is None else f"slave {slave.meter.address}"
-        if self.trace is not None:
-            self.trace(TraceEvent(time, Kind.NOTE, None, source, cause=(POWER_CYCLE,)))
+        self._note(POWER_CYCLE, None, time, "" if slave is None else slave.name)
 
-    def hang_up(self, port: int | None, time: int) -> None:
-        """End the connection of a port, or of all, at a time of the line: their drivers are told by `Send.closes`."""
-        for number in self._line.hang_up(port, time):
-            if self.trace is not None:
-                self.trace(TraceEvent(time, Kind.NOTE, number, cause=(CLOSED,)))
-
-    def _note(self, cause: str, port: int | None, now: int, source: str = "") -> None:
+    def _note(self, cause: str, port: int | None, time: int, source: str = "") -> None:
         if self.trace is not None:
-            self.trace(TraceEvent(self._line_time(now), Kind.NOTE, port, source, cause=(cause,)))
+            self.trace(TraceEvent(time, Kind.NOTE, port, source, cause=(cause,)))
 
     def _line_time(self, now: int) -> int:
         """A time of the clock in the time of the line."""

@@ -47,10 +47,10 @@ class FaultHost(Protocol):
         """Put a signal of nobody on the wire that masters hear."""
 
     def hang_up(self, port: int | None, time: int) -> None:
-        """End a port's connection, or all of them."""
+        """End a port's connection, or all of them, at that time."""
 
     def lose_power(self, time: int, slave: Slave | None) -> None:
-        """A slave, or all of them, forgets what it does not keep."""
+        """A slave, or all of them, forgets at once what it does not keep."""
 
 
 class FaultSchedule:
@@ -317,7 +317,8 @@ class FaultSchedule:
         self._host.at(time + 1, fail)
 
     def _plan_disconnect(self, time: int, port: int | None) -> None:
-        self._host.at(time + 1, lambda now: self._host.hang_up(port, now))
+        # What ends at that time has still arrived.
+        self._host.hang_up(port, time + 1)
 
     def _is_dark(self, slave: Slave, now: int) -> bool:
         dark = self._dark_until

@@ -157,12 +157,10 @@ class LinePort:
             self._busy = self._converter.next_wakeup() is not None
         if gateway is not None:
             sends += [Send(self.number, data, time) for time, data in gateway.poll(now)]
-            if gateway.is_closed(now):
-                sends.append(Send(self.number, b"", now, closes=True))
         return sends
 
-    def take_trace(self) -> list[TraceEvent]:
-        """The runs of characters that are over; the one that may go on is kept."""
+    def take_trace(self, *, final: bool = False) -> list[TraceEvent]:
+        """The runs of characters that are over; the one that may go on is kept, unless this is the end."""
         assert self._traced is not None
         runs: list[Received] = []
         for piece in self._traced:
@@ -170,7 +168,7 @@ class LinePort:
                 runs[-1] = _joined(runs[-1], piece)
             else:
                 runs.append(piece)
-        self._traced = runs[-1:] if self._busy else []
+        self._traced = runs[-1:] if self._busy and not final else []
         return [received_event(self.number, run) for run in runs[: len(runs) - len(self._traced)]]
 
 

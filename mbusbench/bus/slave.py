@@ -30,6 +30,11 @@ class Slave:
         self._stream = stream
         self._delays: Random | None = None
 
+    @property
+    def name(self) -> str:
+        """For the trace."""
+        return f"slave {self.meter.address}"
+
     def hears(self, baud: int) -> bool:
         """Whether the slave understands characters at this rate."""
         return baud in self.meter.device.device.baud

@@ -19,7 +19,7 @@ from mbusbench.bus.slave import Slave
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
 from mbusbench.timing import bit_time
-from mbusbench.trace.event import LOST, Kind, TraceEvent, TraceSink
+from mbusbench.trace.event import CLOSED, COLLISION, LOST, Kind, TraceEvent, TraceSink
 
 BACKLOG = 4096
 """Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
@@ -30,7 +30,7 @@ Action = Callable[[int], None]
 class _Answer:
     """What a slave sends, until it has been sent."""
 
-    __slots__ = ("causes", "delay", "end", "is_cut", "signal", "slave")
+    __slots__ = ("causes", "collides", "delay", "end", "is_cut", "signal", "slave")
 
     def __init__(self, signal: WireSignal, slave: Slave, delay: int, causes: tuple[str, ...]) -> None:
         self.signal = signal
@@ -38,6 +38,7 @@ class _Answer:
         self.slave = slave
         self.delay = delay
         self.causes = causes
+        self.collides = False
         self.is_cut = False
 
 
@@ -93,17 +94,24 @@ class TimedLine:
             self._noise_is_due = True
             self.at(now + self._noise.pause(), self._make_noise)
 
-    def close_port(self, number: int) -> None:
-        """What is under way to it is dropped; what it has sent stays on the line."""
-        self._ports.pop(number, None)
+    def close_port(self, number: int) -> bool:
+        """What is under way to it is dropped; what it has sent stays on the line. Whether it was open."""
+        port = self._ports.pop(number, None)
+        if port is not None and self.trace is not None:
+            for event in port.take_trace(final=True):
+                self.trace(event)
+        return port is not None
 
-    def hang_up(self, number: int | None, now: int) -> list[int]:
-        """End a port's connection, or all of them. Returns those that there were."""
-        numbers = [each for each in self._ports if number is None or each == number]
-        for each in numbers:
-            self.close_port(each)
-            self._sends.append(Send(each, b"", now, closes=True))
-        return numbers
+    def hang_up(self, number: int | None, time: int) -> None:
+        """Close a port, or all of them, from this side."""
+        self.at(time, partial(self._hang_up, number))
+
+    def _hang_up(self, number: int | None, time: int) -> None:
+        for each in list(self._ports) if number is None else [number]:
+            if self.close_port(each):
+                self._sends.append(Send(each, b"", time, closes=True))
+                if self.trace is not None:
+                    self.trace(TraceEvent(time, Kind.NOTE, each, cause=(CLOSED,)))
 
     @property
     def port_count(self) -> int:
@@ -197,6 +205,11 @@ class TimedLine:
         answers = self._answers
         if answers and answers[0].end <= now:
             self._answers = answers = [other for other in answers if other.end > now]
+        if answers:
+            start = answer.signal.start
+            for other in answers:
+                if other.signal.start < answer.end and start < other.end:
+                    answer.collides = other.collides = True
         answers.append(answer)
         if self.trace is not None:
             self.at(answer.end, partial(self._trace_answer, answer))
@@ -248,18 +261,19 @@ class TimedLine:
     def _trace(self, answer: _Answer) -> None:
         signal = answer.signal
         if self.trace is not None and isinstance(signal, Transmission):
-            source, length = f"slave {answer.slave.meter.address}", signal.end - signal.start
+            length = signal.end - signal.start
+            causes = (COLLISION, *answer.causes) if answer.collides else answer.causes
             self.trace(
                 TraceEvent(
                     signal.start,
                     Kind.SLAVE,
                     None,
-                    source,
+                    answer.slave.name,
                     signal.data,
                     length,
                     signal.baud,
                     signal.parity,
-                    cause=answer.causes,
+                    cause=causes,
                     delay=answer.delay,
                 )
             )
@@ -335,8 +349,9 @@ class TimedLine:
         self._sends += sends
         if port.gateway is not None:
             self._pass_requests(port, time)
-            if sends and sends[-1].closes:
-                del self._ports[port.number]
+            if port.gateway.is_closed(time):
+                self._hang_up(port.number, time)
+                return
         if self.trace is not None:
             for event in port.take_trace():
                 self.trace(event)
