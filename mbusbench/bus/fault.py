@@ -16,7 +16,7 @@ from mbusbench.bus.fault_action import StuckFcb
 from mbusbench.bus.fault_kinds import KINDS, Do, Place, Probability
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.definition.document import Path_
-from mbusbench.definition.fields import Duration, in_range, one_of
+from mbusbench.definition.fields import NANOSECONDS, Duration, in_range, one_of
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import MBusUsageError
 
@@ -25,6 +25,7 @@ MAX_NAMED = 250
 MAX_NUMBER = 10**9
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}")
 _PATTERN = re.compile(r"(?:[0-9A-Fa-f?]{2}\s*)*\*?")
+_TIMES = ("from_", "until", "at", "period")
 _WHILE_FRAMES_PASS = ("on", "frame", "direction", "pattern", "exactly", "every", "skip", "probability")
 
 
@@ -194,14 +195,14 @@ class FaultDefinition(Definition):
                 where = {Place.ANSWER: "an answer", Place.REQUEST: "a request", Place.TIME: "a time"}[self.place]
                 yield "do", f"{kind.name} cannot happen to {where}"
             if isinstance(effect, StuckFcb) and (frames & ANSWERS or self.pattern is not None):
-                yield "do", "stuck_fcb comes before there is an answer: it takes no bytes, and frames of a master only"
+                yield "do", "stuck_fcb comes before there is an answer: it takes no bytes, and requests only"
 
     def condition(self) -> str:
         """When it acts, in the words of the file."""
         words = []
         for key, field in type(self).model_fields.items():
             if key in self.model_fields_set and key not in ("name", "do"):
-                words.append(f"{field.alias or key} {_shown_value(getattr(self, key))}")
+                words.append(f"{field.alias or key} {_shown_value(getattr(self, key), key in _TIMES)}")
         return ", ".join(words) or "always"
 
 
@@ -234,10 +235,13 @@ def _shown_key(key: str) -> str:
     return FaultDefinition.model_fields[key].alias or key
 
 
-def _shown_value(value: object) -> str:
+def _shown_value(value: object, is_time: bool) -> str:
     if isinstance(value, list):
-        texts = [_shown_value(each) for each in value]
+        texts = [_shown_value(each, is_time) for each in value]
         return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    if is_time and isinstance(value, int):
+        unit = next(unit for unit in ("h", "min", "s", "ms", "us", "ns") if value % NANOSECONDS[unit] == 0)
+        return f"{value // NANOSECONDS[unit]}{unit}"
     if isinstance(value, Enum):
         return str(value.value)
     return f"{value.fault} ({value.hits})" if isinstance(value, AfterFault) else str(value)
@@ -269,6 +273,7 @@ def _with_unit(value: object) -> object:
 
 def _first(error: ValidationError) -> str:
     details = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in details["loc"] if not str(part).startswith("<"))
     text = details["msg"] if details["type"] != "extra_forbidden" else "unknown key"
+    at, text = details.get("ctx", {}).get("found", [((), text)])[0]
+    path = ".".join(str(part) for part in (*details["loc"], *at) if not str(part).startswith("<"))
     return f"{path}: {text}" if path else text

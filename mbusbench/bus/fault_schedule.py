@@ -348,6 +348,7 @@ class FaultSchedule:
         answers = [armed for armed in frames if armed.definition.direction is Direction.ANSWER]
         self._stuck = [armed for armed in answers if _is_stuck(armed)]
         self._answers = [armed for armed in answers if not _is_stuck(armed)]
+        self._decided.clear()
         self._enable()
 
     def _enable(self) -> None:

@@ -115,7 +115,7 @@ class Document:
             child = (node.children or {}).get(part) if node else None
             if child is None and isinstance(part, str) and part.startswith("<"):
                 continue
-            if node is not None and node.children is None and real:
+            if child is None and real and node is not None and _is_value_alone(node, part):
                 continue
             real.append(part)
             node = child
@@ -126,6 +126,11 @@ class Document:
         parts = self.real_path(path)
         line, column = self.position(parts, key=key)
         return Mistake(self.name, line, column, path_text(parts), text)
+
+
+def _is_value_alone(node: _Node, part: str | int) -> bool:
+    """Whether `part` would lead into what was written without it: a value, or a list where a mapping was meant."""
+    return node.children is None or (isinstance(part, str) and isinstance(node.data, list))
 
 
 class _Builder:
