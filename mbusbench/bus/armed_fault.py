@@ -9,7 +9,7 @@ from mbusbench.bus.fault import ANSWERS, FaultDefinition, FrameName
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import PRM, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
-from mbusbench.protocol.slave_link import SELECTION, SELECTION_MODE_2
+from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
 
 _SERVICES = {
     0x0: FrameName.SND_NKE,
@@ -17,7 +17,7 @@ _SERVICES = {
     0xA: FrameName.REQ_UD1,
     0xB: FrameName.REQ_UD2,
 }
-_ACKNOWLEDGE = b"\xe5"
+_SINGLE = {b"\xe5": FrameName.E5, b"\xa2": FrameName.A2}
 
 
 class Passing(NamedTuple):
@@ -43,7 +43,7 @@ def names_of(request: LongFrame | ShortFrame | None, answer: bytes = b"") -> fro
         if type(request) is LongFrame and request.ci in (SELECTION, SELECTION_MODE_2):
             names.add(FrameName.SELECTION)
     if answer:
-        names.add(FrameName.E5 if answer == _ACKNOWLEDGE else FrameName.RSP_UD)
+        names.add(_SINGLE.get(answer, FrameName.RSP_UD))
     return frozenset(names)
 
 

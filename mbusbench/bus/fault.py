@@ -45,10 +45,11 @@ class FrameName(Enum):
     REQ_UD1 = "REQ_UD1"
     REQ_UD2 = "REQ_UD2"
     E5 = "E5"
+    A2 = "A2"
     RSP_UD = "RSP_UD"
 
 
-ANSWERS = frozenset({FrameName.E5, FrameName.RSP_UD})
+ANSWERS = frozenset({FrameName.E5, FrameName.A2, FrameName.RSP_UD})
 
 
 class BytePattern:
@@ -135,7 +136,7 @@ class FaultDefinition(Definition):
     on: Annotated[list[Target], Field(min_length=1, max_length=MAX_NAMED), BeforeValidator(_as_list)] | None = None
     frame: (
         Annotated[
-            list[Annotated[FrameName, one_of(FrameName)]], Field(min_length=1, max_length=7), BeforeValidator(_as_list)
+            list[Annotated[FrameName, one_of(FrameName)]], Field(min_length=1, max_length=len(FrameName)), BeforeValidator(_as_list)
         ]
         | None
     ) = None

@@ -23,8 +23,9 @@ Request = LongFrame | ShortFrame
 OnRequest = Callable[[Request, int, int, int], None]
 """Called with a valid frame, its baud rate, the port that it came from, and when it ended (ns)."""
 
-_IDLE = {baud: idle_time(baud) for baud in BAUD_RATES}
-_GAP = {baud: bit_time(baud, GAP_BITS) for baud in BAUD_RATES}
+# The ends of characters are rounded, hence the 2 ns.
+_IDLE = {baud: idle_time(baud) - 2 for baud in BAUD_RATES}
+_GAP = {baud: bit_time(baud, GAP_BITS) + 2 for baud in BAUD_RATES}
 
 
 class SlaveHearing:

@@ -17,6 +17,9 @@ from mbusbench.line.wire import CHARACTER_BITS, Parity, Transmission, WireSignal
 from mbusbench.timing import bit_time
 from mbusbench.trace.event import Kind, TraceEvent
 
+ROUNDING = 2
+"""ns by which characters of one run may seem to be apart."""
+
 
 class LinePort:
     """One port. Times are ns in the time of the line; `wakes_at` and `wake` are for whoever drives it."""
@@ -153,7 +156,9 @@ class LinePort:
                 if gateway is not None:
                     gateway.receive(piece.data, piece.end)
                 else:
-                    sends.append(Send(self.number, piece.data, piece.end, piece.parity_errors, piece.framing_errors))
+                    # A part of a run begins and ends at rounded times.
+                    time = now if now - piece.end <= ROUNDING else piece.end
+                    sends.append(Send(self.number, piece.data, time, piece.parity_errors, piece.framing_errors))
             self._busy = self._converter.next_wakeup() is not None
         if gateway is not None:
             sends += [Send(self.number, data, time) for time, data in gateway.poll(now)]
@@ -164,7 +169,7 @@ class LinePort:
         assert self._traced is not None
         runs: list[Received] = []
         for piece in self._traced:
-            if runs and piece.start - runs[-1].end <= 2:
+            if runs and piece.start - runs[-1].end <= ROUNDING:
                 runs[-1] = _joined(runs[-1], piece)
             else:
                 runs.append(piece)

@@ -61,6 +61,7 @@ class TimedLine:
         self.parity = parity
         self.interference: Interference | None = None
         self.trace: TraceSink | None = None
+        self.lag_of: Callable[[int, int], int] | None = None
         self._echo = echo
         self._seed = seed
         self._ports: dict[int, LinePort] = {}
@@ -354,7 +355,8 @@ class TimedLine:
                 return
         if self.trace is not None:
             for event in port.take_trace():
-                self.trace(event)
+                late = None if self.lag_of is None else self.lag_of(port.number, event.end)
+                self.trace(event if late is None else event._replace(lag=late))
         self._schedule_port(port)
 
     def _pass_requests(self, port: LinePort, now: int) -> None:

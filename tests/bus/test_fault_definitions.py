@@ -138,7 +138,7 @@ def test_every_effect_of_the_line_is_a_kind() -> None:
         ("{name: x, on: [], do: drop}", "19 faults[0].on: must not be empty"),
         (
             "{name: x, frame: REQ_UD3, do: drop}",
-            "22 faults[0].frame: 'REQ_UD3' is not one of SND_NKE, SND_UD, SELECTION, REQ_UD1, REQ_UD2, E5, RSP_UD"
+            "22 faults[0].frame: 'REQ_UD3' is not one of SND_NKE, SND_UD, SELECTION, REQ_UD1, REQ_UD2, E5, A2, RSP_UD"
             ", did you mean 'REQ_UD2'?",
         ),
         ("{name: x, frame: E5, direction: request, do: drop}", "22 faults[0].frame: E5 is no request"),

@@ -13,6 +13,7 @@ from typing import Protocol
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.line.wire import Parity
+from mbusbench.timing import BAUD_RATES
 
 
 class Outlet(Protocol):
@@ -53,8 +54,12 @@ class Driver:
         self._offset = start - round(loop.time() * 1e9)
         self.last = start
         self._outlets: dict[int, Outlet] = {}
+        self._late: dict[int, int] = {}
+        self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
+        # Where time is virtual nobody is late.
+        bus.lag_of = None if hasattr(loop, "now_ns") else self._lag_of
 
     @property
     def now(self) -> int:
@@ -70,22 +75,33 @@ class Driver:
         return port
 
     def detach(self, port: int) -> None:
+        self._unplugged.discard(port)
+        self._late.pop(port, None)
         if self._outlets.pop(port, None) is not None:
             self.bus.close_port(port, self.now)
             self._wake(self.bus.next_wakeup())
 
     def feed(self, port: int, data: bytes) -> None:
         """What the master at `port` sent."""
-        if port in self._outlets:
+        if port in self._outlets and port not in self._unplugged:
             now = self.now
             self.bus.receive(port, data, now)
             self._step(now)
 
     def set_format(self, port: int, baud: int, parity: Parity) -> None:
-        """The master at `port` has set this rate and parity; for what comes from now on, either way."""
-        if port in self._outlets:
-            self.bus.set_port_format(port, baud, parity, self.now)
-            self._wake(self.bus.next_wakeup())
+        """The master at `port` has set this rate and parity; for what comes from now on, either way.
+
+        At a rate that no meter has nothing is understood by anybody: the port is as good as unplugged.
+        """
+        if port not in self._outlets:
+            return
+        if baud in BAUD_RATES:
+            self._unplugged.discard(port)
+            now = self.now
+            self.bus.set_port_format(port, baud, parity, now)
+            self._step(now)
+        else:
+            self._unplugged.add(port)
 
     def set_break(self, port: int, on: bool) -> None:
         """The master at `port` holds the line in space from now on, or lets it go."""
@@ -111,15 +127,24 @@ class Driver:
             self.bus.unfold(port, now)
             self._step(now)
 
-    def _step(self, now: int) -> None:
+    def _lag_of(self, port: int, due: int) -> int:
+        """How late characters reached `port` of which the last was due at `due`."""
+        return max(self._late.pop(port, 0), self.now - due)
+
+    def _step(self, now: int, late: int = 0) -> None:
+        """Do what is due by now; `late` is by how much the first of it is overdue."""
         for send in self.bus.poll(now):
             outlet = self._outlets.get(send.port)
             if outlet is None:
                 continue
-            if send.data:
+            if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                self.lag.note(now - send.time)
+                lag = max(now - send.time, late)
+                self.lag.note(lag)
+                if self.bus.trace is not None:
+                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
             if send.closes:
+                self._unplugged.discard(send.port)
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
@@ -140,7 +165,8 @@ class Driver:
         self._timer = self._timer_due = None
         # A loop may call a little early, by its clock's resolution: to the bus it is on time.
         self.last = max(self.last, due)
-        self._step(self.now)
+        now = self.now
+        self._step(now, now - due)
 
 
 def driver_of(bus: VirtualBus) -> Driver:

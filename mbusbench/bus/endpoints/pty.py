@@ -58,7 +58,9 @@ class ServedPty(ServedEndpoint):
             link_to(self._link, self.device)
             self._is_linked = True
         self.url = self._link or self.device
+        bus = self._driver.bus
         self._port = self._driver.attach(self, self._options)
+        self._driver.set_format(self._port, bus.baud, bus.parity)
         self._driver.loop.add_reader(self._bus_end, self._readable)
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ def is_possible(settings: PortSettings) -> bool:
     return settings.data_bits == 8 and settings.parity in _PARITIES
 
 
-class Rfc2217ClientConnection(TcpClient):
+class Rfc2217Connection(TcpClient):
     """One connection; it starts with the rate and parity of the bus."""
 
     def __init__(self, driver: Driver, room: Room, options: PortOptions | None) -> None:
@@ -45,6 +45,10 @@ class Rfc2217ClientConnection(TcpClient):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self._port is None:
+            return
+        settings = self._codec.settings
+        self._driver.set_format(self._port, settings.baudrate, _PARITIES[settings.parity])
         self.write(self._codec.open())
 
     def received(self, port: int, data: bytes) -> None:
@@ -92,4 +96,4 @@ class ServedRfc2217(ServedPort):
     scheme = "rfc2217"
 
     def __init__(self, endpoint: Rfc2217Endpoint, driver: Driver, room: Room, options: PortOptions | None) -> None:
-        super().__init__(endpoint, lambda: Rfc2217ClientConnection(driver, room, options))
+        super().__init__(endpoint, lambda: Rfc2217Connection(driver, room, options))
