@@ -7,6 +7,7 @@ the characters since the last one leave together and shifts nothing. How late th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,16 +134,19 @@ class Driver:
 
     def _step(self, now: int, late: int = 0) -> None:
         """Do what is due by now; `late` is by how much the first of it is overdue."""
-        for send in self.bus.poll(now):
+        sends = self.bus.poll(now)
+        for send in sends:
+            if send.data and send.port in self._outlets and send.port not in self._unplugged:
+                lag = max(now - send.time, late)
+                self.lag.note(lag)
+                if self.bus.trace is not None:
+                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
+        for send in sends if len(sends) == 1 else together(sends):
             outlet = self._outlets.get(send.port)
             if outlet is None:
                 continue
             if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                lag = max(now - send.time, late)
-                self.lag.note(lag)
-                if self.bus.trace is not None:
-                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
             if send.closes:
                 self._unplugged.discard(send.port)
                 del self._outlets[send.port]
@@ -167,6 +171,26 @@ class Driver:
         self.last = max(self.last, due)
         now = self.now
         self._step(now, now - due)
+
+
+def together(sends: Iterable[Send]) -> list[Send]:
+    """What goes to the same port at once as one; nothing goes to a port behind what closes it."""
+    found: dict[int, Send] = {}
+    for send in sends:
+        first = found.get(send.port)
+        if first is None:
+            found[send.port] = send
+        else:
+            count = len(first.data)
+            found[send.port] = Send(
+                send.port,
+                first.data + send.data,
+                send.time,
+                first.parity_errors + tuple(count + index for index in send.parity_errors),
+                first.framing_errors + tuple(count + index for index in send.framing_errors),
+                send.closes,
+            )
+    return list(found.values())
 
 
 def driver_of(bus: VirtualBus) -> Driver:
