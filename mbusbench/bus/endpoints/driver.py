@@ -55,7 +55,8 @@ class Driver:
         self._offset = start - round(loop.time() * 1e9)
         self.last = start
         self._outlets: dict[int, Outlet] = {}
-        self._late: dict[int, int] = {}
+        # For the trace, of each port: until when it was told how late characters were, and the worst since then.
+        self._late: dict[int, tuple[int, int]] = {}
         self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
@@ -129,8 +130,10 @@ class Driver:
             self._step(now)
 
     def _lag_of(self, port: int, due: int) -> int:
-        """How late characters reached `port` of which the last was due at `due`."""
-        return max(self._late.pop(port, 0), self.now - due)
+        """How late, at worst, a run of characters reached `port` of which the last was due at `due`."""
+        late = self._late.get(port, (0, 0))[1]
+        self._late[port] = (due, 0)
+        return max(late, self.now - due)
 
     def _step(self, now: int, late: int = 0) -> None:
         """Do what is due by now; `late` is by how much the first of it is overdue."""
@@ -140,7 +143,9 @@ class Driver:
                 lag = max(now - send.time, late)
                 self.lag.note(lag)
                 if self.bus.trace is not None:
-                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
+                    reported, worst = self._late.get(send.port, (0, 0))
+                    if send.time > reported:
+                        self._late[send.port] = (reported, max(lag, worst))
         for send in sends if len(sends) == 1 else together(sends):
             outlet = self._outlets.get(send.port)
             if outlet is None:
