@@ -280,7 +280,8 @@ class SlaveLink:
         datagram = application.next_datagram(now)
         reply: Frame
         if type(datagram) is tuple:
-            control = RSP_UD if application.is_quiet else self._response_control(now)
+            quiet = application.alarms is None and not application.may_be_busy
+            control = RSP_UD if quiet else self._response_control(now)
             reply = LongFrame(control, address, datagram[0], datagram[1])
         elif datagram is NoData.SILENCE:
             return None
