@@ -130,8 +130,7 @@ class SlaveLink:
             return
         former, self.baud = self.baud, baud
         if self.settings.baud_fallback is not None and former != baud:
-            confirmed = former if self._fallback is None else self._fallback[1]
-            self._fallback = (now + self.settings.baud_fallback, confirmed)
+            self._fallback = (now + self.settings.baud_fallback, former)
             self._watch = True
 
     def _hears(self, now: int) -> bool:
