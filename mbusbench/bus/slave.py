@@ -30,7 +30,6 @@ class Slave:
         """For the trace."""
         return f"slave {self.meter.address}"
 
-
     def response_delay(self, baud: int) -> int:
         """ns from the end of a request at `baud` to the start of the answer, from the slave's own random stream."""
         if self.meter.response_delay is None:
