@@ -191,11 +191,12 @@ class TimedLine:
         for slave, data in replies:
             delay = slave.response_delay(baud)
             start = now + delay
+            signal = Transmission(start, data, baud, self.parity)
             altered = None
             if interference is not None:
-                altered = interference.of_answer(request, data, slave, port, start)
+                altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                self._send(_Answer(Transmission(start, data, baud, self.parity), slave, delay, ()), True, now)
+                self._send(_Answer(signal, slave, delay, ()), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
