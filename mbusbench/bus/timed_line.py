@@ -16,6 +16,7 @@ from mbusbench.bus.line_port import LinePort
 from mbusbench.bus.noise import BitErrors, Noise, NoiseSource
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.bus.slave import Slave
+from mbusbench.codec.frame import SingleCharacter
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
 from mbusbench.timing import bit_time
@@ -138,7 +139,7 @@ class TimedLine:
             port.break_since = began
         elif began is not None and began < now:
             # The slaves hear it when it ends: before that there is nothing that they could do.
-            self._transmit(Space(began, now - began), number)
+            self._transmit(Space(began, now - began), number, now)
             port.free_at = max(port.free_at, now)
             if self.trace is not None:
                 self.trace(TraceEvent(began, Kind.BREAK, number, duration=now - began))
@@ -195,16 +196,20 @@ class TimedLine:
             if interference is not None:
                 altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                self._keep(_Answer(self.put(signal, True), slave, delay, ()), now)
+                self._send(_Answer(signal, slave, delay, ()), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._keep(_Answer(self.put(signal), slave, delay + burst.offset, altered.causes), now)
+                    self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
-    def _keep(self, answer: _Answer, now: int) -> None:
+    def _send(self, answer: _Answer, whole: bool, now: int) -> None:
+        if self.trace is not None:
+            # Before what arrives of it, which has the same time.
+            self.at(answer.end, partial(self._trace_answer, answer))
+        answer.signal = self.put(answer.signal, whole)
         answers = self._answers
-        if answers and answers[0].end <= now:
+        if answers and (len(answers) > 16 or answers[0].end <= now):
             self._answers = answers = [other for other in answers if other.end > now]
         if answers:
             start = answer.signal.start
@@ -212,8 +217,6 @@ class TimedLine:
                 if other.signal.start < answer.end and start < other.end:
                     answer.collides = other.collides = True
         answers.append(answer)
-        if self.trace is not None:
-            self.at(answer.end, partial(self._trace_answer, answer))
 
     def put(self, signal: WireSignal, whole: bool = False) -> WireSignal:
         """Put a slave's signal on the line, before it starts: every master hears it. Returns it as it is heard."""
@@ -290,10 +293,15 @@ class TimedLine:
         if not data:
             return
         bits = CHARACTER_BITS[port.parity]
-        if whole_frame(data) is not None or len(data) == 1:
+        frame = whole_frame(data)
+        if frame is not None or len(data) == 1:
             transmission = Transmission(start, data, port.baud, port.parity)
-            port.free_at = transmission.end
-            self._from_master(transmission, port, now)
+            port.free_at = end = transmission.end
+            known = None if isinstance(frame, SingleCharacter) else frame
+            if self.interference is None and self._to_slaves is None and not port.echo:
+                self._transmit(transmission, port.number, end, known)
+            else:
+                self._from_master(transmission, port, now)
             return
         count = 0
         for piece in characters_of_frames(data):
@@ -314,12 +322,12 @@ class TimedLine:
         for signal in signals:
             if self._to_slaves is not None and type(signal) is Transmission:
                 flipped = self._to_slaves.next(CHARACTER_BITS[signal.parity] * len(signal.data))
-                self._transmit(_with_flipped(signal, flipped) if flipped else signal, port.number)
+                self._transmit(_with_flipped(signal, flipped) if flipped else signal, port.number, signal.end)
             else:
-                self._transmit(signal, port.number)
+                self._transmit(signal, port.number, signal.end)
 
-    def _transmit(self, signal: WireSignal, port: int) -> None:
-        self._hearing.transmit(signal, port)
+    def _transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
+        self._hearing.transmit(signal, port, end, frame)
         self._schedule_hearing()
 
     def _schedule_hearing(self) -> None:
@@ -377,7 +385,7 @@ class TimedLine:
         if self._noise.noise.to_masters:
             self.put(signal)
         if self._noise.noise.to_slaves:
-            self._transmit(signal, 0)
+            self._transmit(signal, 0, signal.end)
         self.at(signal.end + self._noise.pause(), self._make_noise)
 
     def _trace_master(self, port: LinePort, data: bytes, room: int, start: int) -> None:

@@ -12,12 +12,18 @@ from typing import NamedTuple
 class State(Enum):
     """Whether the slave answers to 253."""
 
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = object.__hash__
+
     DESELECTED = "deselected"
     SELECTED = "selected"
 
 
 class Event(Enum):
     """What a frame is to a slave: own address or 254, 253, 255, by service."""
+
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = object.__hash__
 
     RESET = "SND_NKE to the slave"
     RESET_SELECTED = "SND_NKE to 253"

@@ -7,6 +7,7 @@ the characters since the last one leave together and shifts nothing. How late th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,13 +59,17 @@ class Driver:
         self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
-        # Where time is virtual nobody is late.
-        bus.lag_of = None if hasattr(loop, "now_ns") else self._lag_of
+        # A loop in virtual time knows it exactly, and nobody is late there.
+        self._loop_ns: Callable[[], int] | None = getattr(loop, "now_ns", None)
+        self._call_at_ns: Callable[..., asyncio.TimerHandle] | None = getattr(loop, "call_at_ns", None)
+        bus.lag_of = None if self._loop_ns is not None else self._lag_of
 
     @property
     def now(self) -> int:
         """ns since the bus's epoch; never goes back."""
-        self.last = max(self.last, round(self.loop.time() * 1e9) + self._offset)
+        exactly = self._loop_ns
+        now = (round(self.loop.time() * 1e9) if exactly is None else exactly()) + self._offset
+        self.last = max(self.last, now)
         return self.last
 
     def attach(self, outlet: Outlet, options: PortOptions | None = None) -> int:
@@ -87,6 +92,14 @@ class Driver:
             now = self.now
             self.bus.receive(port, data, now)
             self._step(now)
+
+    def write(self, port: int, data: bytes) -> None:
+        """As `feed`, but nothing is delivered before the event loop's next round."""
+        if self.bus.speed is None:
+            self.loop.call_soon(self.feed, port, data)
+        elif port in self._outlets and port not in self._unplugged:
+            self.bus.receive(port, data, self.now)
+            self._wake(self.bus.next_wakeup())
 
     def set_format(self, port: int, baud: int, parity: Parity) -> None:
         """The master at `port` has set this rate and parity; for what comes from now on, either way.
@@ -139,15 +152,18 @@ class Driver:
                 continue
             if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                lag = max(now - send.time, late)
-                self.lag.note(lag)
-                if self.bus.trace is not None:
-                    self._late[send.port] = max(lag, self._late.get(send.port, 0))
+                if self.bus.speed is not None:
+                    self._note_lag(send.port, max(now - send.time, late))
             if send.closes:
                 self._unplugged.discard(send.port)
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
+
+    def _note_lag(self, port: int, lag: int) -> None:
+        self.lag.note(lag)
+        if self.bus.trace is not None:
+            self._late[port] = max(lag, self._late.get(port, 0))
 
     def _wake(self, due: int | None) -> None:
         if not self._outlets:
@@ -159,7 +175,10 @@ class Driver:
             self._timer = None
         self._timer_due = due
         if due is not None:
-            self._timer = self.loop.call_at((due - self._offset) / 1e9, self._on_timer, due)
+            if self._call_at_ns is not None:
+                self._timer = self._call_at_ns(due - self._offset, self._on_timer, due)
+            else:
+                self._timer = self.loop.call_at((due - self._offset) / 1e9, self._on_timer, due)
 
     def _on_timer(self, due: int) -> None:
         self._timer = self._timer_due = None
