@@ -21,7 +21,7 @@ from mbusbench.meter import catalogue
 from mbusbench.meter.meter import Meter
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time, character_time
 
-DEVICE = "kamstrup/flowiq-2101"
+DEVICE = "schneider/iem3135"
 REQUEST = bytes.fromhex("10 7B 01 7C 16")
 FOREIGN_MASTER = Path(__file__).with_name("foreign_master.py")
 ANSWERS = {300: 1, 2400: 4, 9600: 12, 38400: 40}

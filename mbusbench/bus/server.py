@@ -8,7 +8,7 @@ from typing import Self
 
 from mbusbench.bus.endpoint import Endpoint, PtyEndpoint, Rfc2217Endpoint, SerialEndpoint, TcpEndpoint, parse_endpoint
 from mbusbench.bus.endpoints.driver import Driver, Lag, driver_of
-from mbusbench.bus.endpoints.served import Room, ServedEndpoint
+from mbusbench.bus.endpoints.served import ServedEndpoint
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.port import PortOptions
 from mbusbench.errors import MBusConnectionError
@@ -25,7 +25,6 @@ class BusServer:
         self._bus = bus
         self._endpoints = [(parse_endpoint(endpoint), bus.options_of(endpoint)) for endpoint in endpoints]
         self._served: list[ServedEndpoint] = []
-        self._room = Room()
 
     @property
     def url(self) -> str:
@@ -43,7 +42,7 @@ class BusServer:
     @property
     def client_count(self) -> int:
         """Connections, over all endpoints; terminals and devices are none."""
-        return len(self._room.clients)
+        return sum(served.client_count for served in self._served)
 
     @property
     def lag(self) -> Lag:
@@ -74,18 +73,17 @@ class BusServer:
     async def _close(self) -> None:
         for served in self._served:
             await served.close()
-        await self._room.clear()
 
     def _serving(self, endpoint: Endpoint, driver: Driver, options: PortOptions) -> ServedEndpoint:
         match endpoint:
             case TcpEndpoint():
                 from mbusbench.bus.endpoints.tcp import ServedTcp
 
-                return ServedTcp(endpoint, driver, self._room, options)
+                return ServedTcp(endpoint, driver, options)
             case Rfc2217Endpoint():
                 from mbusbench.bus.endpoints.rfc2217 import ServedRfc2217
 
-                return ServedRfc2217(endpoint, driver, self._room, options)
+                return ServedRfc2217(endpoint, driver, options)
             case PtyEndpoint():
                 from mbusbench.bus.endpoints.pty import ServedPty
 

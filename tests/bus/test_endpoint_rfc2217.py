@@ -9,7 +9,7 @@ import pytest
 import serial
 
 from mbusbench.bus import VirtualBus
-from mbusbench.bus.endpoints.rfc2217 import Rfc2217Connection
+from mbusbench.bus.endpoints.rfc2217 import Rfc2217Connection, ServedRfc2217
 from mbusbench.bus.port import Send
 from mbusbench.line.wire import Parity
 from mbusbench.master import MBusMaster
@@ -173,7 +173,9 @@ async def test_line_errors_are_reported_to_a_client_that_asked_for_them() -> Non
         async with asyncio.timeout(5):
             while not client.is_configured:
                 writer.write(client.receive(await reader.read(1000)).reply)
-        (connection,) = server._room.clients
+        (served,) = server._served
+        assert isinstance(served, ServedRfc2217)
+        (connection,) = served._room.clients
         assert isinstance(connection, Rfc2217Connection)
         connection.deliver(Send(1, b"\xff\x12\x00\x34", parity_errors=(1,), framing_errors=(2,)))
         payload, events = b"", []

@@ -7,7 +7,7 @@ the characters since the last one leave together and shifts nothing. How late th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,7 +55,8 @@ class Driver:
         self._offset = start - round(loop.time() * 1e9)
         self.last = start
         self._outlets: dict[int, Outlet] = {}
-        self._late: dict[int, int] = {}
+        # For the trace, of each port: until when it was told how late characters were, and the worst since then.
+        self._late: dict[int, tuple[int, int]] = {}
         self._unplugged: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: int | None = None
@@ -141,29 +142,33 @@ class Driver:
             self._step(now)
 
     def _lag_of(self, port: int, due: int) -> int:
-        """How late characters reached `port` of which the last was due at `due`."""
-        return max(self._late.pop(port, 0), self.now - due)
+        """How late, at worst, a run of characters reached `port` of which the last was due at `due`."""
+        late = self._late.get(port, (0, 0))[1]
+        self._late[port] = (due, 0)
+        return max(late, self.now - due)
 
     def _step(self, now: int, late: int = 0) -> None:
         """Do what is due by now; `late` is by how much the first of it is overdue."""
-        for send in self.bus.poll(now):
+        sends = self.bus.poll(now)
+        for send in sends:
+            if send.data and send.port in self._outlets and send.port not in self._unplugged:
+                lag = max(now - send.time, late)
+                self.lag.note(lag)
+                if self.bus.trace is not None:
+                    reported, worst = self._late.get(send.port, (0, 0))
+                    if send.time > reported:
+                        self._late[send.port] = (reported, max(lag, worst))
+        for send in sends if len(sends) == 1 else together(sends):
             outlet = self._outlets.get(send.port)
             if outlet is None:
                 continue
             if send.data and send.port not in self._unplugged:
                 outlet.deliver(send)
-                if self.bus.speed is not None:
-                    self._note_lag(send.port, max(now - send.time, late))
             if send.closes:
                 self._unplugged.discard(send.port)
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
-
-    def _note_lag(self, port: int, lag: int) -> None:
-        self.lag.note(lag)
-        if self.bus.trace is not None:
-            self._late[port] = max(lag, self._late.get(port, 0))
 
     def _wake(self, due: int | None) -> None:
         if not self._outlets:
@@ -186,6 +191,26 @@ class Driver:
         self.last = max(self.last, due)
         now = self.now
         self._step(now, now - due)
+
+
+def together(sends: Iterable[Send]) -> list[Send]:
+    """What goes to the same port at once as one; nothing goes to a port behind what closes it."""
+    found: dict[int, Send] = {}
+    for send in sends:
+        first = found.get(send.port)
+        if first is None:
+            found[send.port] = send
+        else:
+            count = len(first.data)
+            found[send.port] = Send(
+                send.port,
+                first.data + send.data,
+                send.time,
+                first.parity_errors + tuple(count + index for index in send.parity_errors),
+                first.framing_errors + tuple(count + index for index in send.framing_errors),
+                send.closes,
+            )
+    return list(found.values())
 
 
 def driver_of(bus: VirtualBus) -> Driver:

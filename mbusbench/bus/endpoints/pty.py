@@ -35,7 +35,7 @@ _TERMIOS2 = struct.Struct("4I20x2I")
 class ServedPty(ServedEndpoint):
     """A pseudo terminal and, where wanted, a symbolic link to it that stays the same from one start to the next."""
 
-    def __init__(self, endpoint: PtyEndpoint, driver: Driver, options: PortOptions | None) -> None:
+    def __init__(self, endpoint: PtyEndpoint, driver: Driver, options: PortOptions) -> None:
         self._link = endpoint.link
         self._driver = driver
         self._options = options
