@@ -280,6 +280,19 @@ def _until(line: Wire, end: int) -> list[object]:
     return sends  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("speed", [1, None])
+def test_what_came_while_nobody_listened_is_over(tmp_path: Path, speed: float | None) -> None:
+    noise = Fault("noise", do={"noise": "00"}, at="1s", period="1s")
+    bus = VirtualBus([meter(tmp_path)], speed=speed, faults=[noise])
+    port = bus.open_port(now=10 * SECOND + 1)
+    assert bus.poll(10 * SECOND + 1) == []
+    assert bus.faults["noise"].hits == 10
+    sends = []
+    while (due := bus.next_wakeup()) is not None and due < 12 * SECOND:
+        sends += bus.poll(due)
+    assert [(send.port, send.data, send.time // SECOND) for send in sends] == [(port, b"\x00", 11)]
+
+
 def test_fault_that_is_disarmed_acts_no_more_at_its_time(tmp_path: Path) -> None:
     line = bus_of(tmp_path, Fault("noise", do={"noise": "00"}, at="1s", period="1s"))
     assert len(line.listen(1500 * MILLISECOND)) == 1
