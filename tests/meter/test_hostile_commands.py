@@ -89,3 +89,20 @@ def test_real_value_that_grows_beyond_its_coding_is_infinite() -> None:
     assert subject.link.receive(LongFrame(0x43, 5, 0x51, bytes.fromhex("0513 FFFF7F7F")), 0) is not None
     assert subject.records(0, 0) == bytes.fromhex("0513 FFFF7F7F")
     assert subject.records(0, DAY * 10**5) == bytes.fromhex("0513 0000807F")
+
+
+def test_thousands_of_writes_cost_no_more_than_one() -> None:
+    subject = Meter(device())
+    storage_7 = next(record for record in subject.device.telegrams[0].records if record.storage == 7)
+    add = LongFrame(0x43, 5, 0x51, storage_7.dib_block.raw + bytes.fromhex("93 01 01 00 00 00"))
+    for _ in range(3000):
+        assert subject.link.receive(add, 0) is not None
+    assert storage_7.head + (3000).to_bytes(4, "little") in subject.records(0, 0)
+
+
+def test_delayed_actions_are_limited() -> None:
+    subject = Meter(device())
+    for _ in range(101):
+        subject.link.receive(LongFrame(0x43, 5, 0x51, bytes.fromhex("01 93 0A 01")), 0)
+    assert len(subject.link.application.delayed) == 100
+    assert subject.link.receive(ShortFrame(0x4B, 5), 0) == LongFrame(0x08, 5, 0x70, b"\x03")
