@@ -136,7 +136,9 @@ class FaultDefinition(Definition):
     on: Annotated[list[Target], Field(min_length=1, max_length=MAX_NAMED), BeforeValidator(_as_list)] | None = None
     frame: (
         Annotated[
-            list[Annotated[FrameName, one_of(FrameName)]], Field(min_length=1, max_length=len(FrameName)), BeforeValidator(_as_list)
+            list[Annotated[FrameName, one_of(FrameName)]],
+            Field(min_length=1, max_length=len(FrameName)),
+            BeforeValidator(_as_list),
         ]
         | None
     ) = None
