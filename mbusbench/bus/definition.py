@@ -7,12 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
 from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
-from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
@@ -21,6 +21,7 @@ from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_application import AfterLast
 
 MAX_METERS = 2000
+MAX_ENDPOINTS = 64
 HIGHEST_ADDRESS = 250
 
 
@@ -91,6 +92,23 @@ class MeterEntry(Definition):
     response_delay: ResponseDelay | None = None
 
 
+def _once(listen: list[str]) -> list[str]:
+    """No fixed endpoint twice."""
+    wrong = [
+        ((index,), f"{shown(endpoint)} is listed twice")
+        for index, endpoint in enumerate(listen)
+        if endpoint in listen[:index] and not endpoint.endswith((":0", "://"))
+    ]
+    if wrong:
+        raise mistakes(wrong)
+    return listen
+
+
+Endpoints = Annotated[
+    list[Annotated[str, PlainValidator(_endpoint)]], Field(max_length=MAX_ENDPOINTS), AfterValidator(_once)
+]
+
+
 class BusDefinition(Definition):
     """A whole bus file."""
 
@@ -99,9 +117,16 @@ class BusDefinition(Definition):
     speed: Annotated[float | None, PlainValidator(_speed)] = None
     epoch: Instant = DEFAULT_EPOCH
     line: Line = Line()
-    listen: list[Annotated[str, PlainValidator(_endpoint)]] = []  # noqa: RUF012
+    listen: Endpoints = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+
+    @model_validator(mode="after")
+    def _number_of_meters(self) -> BusDefinition:
+        total = sum(entry.count for entry in self.meters)
+        if total > MAX_METERS:
+            raise mistake(f"{total} meters in all are more than the {MAX_METERS} that are possible", ["meters"])
+        return self
 
     _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
 
