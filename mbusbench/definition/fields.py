@@ -118,7 +118,7 @@ def _instant(value: object) -> datetime:
 
 def _digits(value: object) -> str:
     if isinstance(value, float):
-        raise mistake("a number with point or power of ten is no identification number: one with letters needs quotes")
+        raise mistake("a number with point or power of ten is no identification number: quote one with letters")
     if isinstance(value, OtherBase):
         raise mistake("a hexadecimal or octal number is no identification number: write its 8 digits, in quotes")
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
