@@ -1,4 +1,4 @@
-"""One bus and one client in virtual time, with all that is random: `python -m tests.bus.determinism` prints the trace."""
+"""One bus and one client in virtual time; `python -m tests.bus.determinism` prints the trace."""
 
 from __future__ import annotations
 
