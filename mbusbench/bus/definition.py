@@ -10,10 +10,23 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
+from mbusbench.bus.noise import Noise
+from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
-from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
+from mbusbench.definition.fields import (
+    Byte,
+    Duration,
+    Format,
+    IdentificationNumber,
+    Instant,
+    PrimaryAddress,
+    in_range,
+    nanoseconds,
+    one_of,
+)
 from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
+from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
@@ -23,12 +36,8 @@ from mbusbench.protocol.slave_application import AfterLast
 MAX_METERS = 2000
 MAX_ENDPOINTS = 64
 HIGHEST_ADDRESS = 250
-
-
-class Parity(Enum):
-    EVEN = "even"
-    ODD = "odd"
-    NONE = "none"
+MAX_NOISE = 1000
+LEAST_NOISE_INTERVAL = 1_000_000
 
 
 def _speed(value: object) -> float | None:
@@ -39,6 +48,35 @@ def _speed(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6:
         return float(value)
     raise mistake(f"{shown(value)} is not a speed: real, max, or a factor such as 10")
+
+
+class HeardBy(Enum):
+    """Who hears noise: it is on the wire that masters listen to, on the other, or on both."""
+
+    MASTERS = "masters"
+    SLAVES = "slaves"
+    BOTH = "both"
+
+
+def _positive(value: object) -> int:
+    found = nanoseconds(value)
+    if found == 0:
+        raise mistake("0 is no time to wait")
+    return found
+
+
+def _count(value: object) -> tuple[int, int]:
+    pair = value if isinstance(value, list) else [value, value]
+    counts = [each for each in pair if isinstance(each, int) and not isinstance(each, bool) and 1 <= each <= MAX_NOISE]
+    if len(pair) != 2 or len(counts) != 2 or counts[0] > counts[1]:
+        raise mistake(f"{shown(value)} is not a number of bytes from 1 to {MAX_NOISE}, or two: the least and the most")
+    return counts[0], counts[1]
+
+
+def _probability(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise mistake(f"{shown(value)} is not a probability from 0 to 1")
 
 
 def _endpoint(value: object) -> str:
@@ -66,14 +104,90 @@ def _is_any(value: object, empty: tuple[object, ...]) -> bool:
     return any(type(value) is type(each) and value == each for each in empty)
 
 
+def _noise_interval(value: object) -> int:
+    found = _positive(value)
+    if found < LEAST_NOISE_INTERVAL:
+        raise mistake(f"{shown(value)} is shorter than 1ms")
+    return found
+
+
+class NoiseDefinition(Definition):
+    """Characters that nobody sent: every `interval` on average, `bytes` of them, on what `heard_by` listen to."""
+
+    interval: Annotated[int, PlainValidator(_noise_interval)]
+    bytes: Annotated[tuple[int, int], PlainValidator(_count)] = (1, 1)
+    heard_by: Annotated[HeardBy, one_of(HeardBy)] = HeardBy.MASTERS
+
+    @property
+    def options(self) -> Noise:
+        return Noise(
+            self.interval, *self.bytes, self.heard_by is not HeardBy.SLAVES, self.heard_by is not HeardBy.MASTERS
+        )
+
+
+class BitErrorDefinition(Definition):
+    """The probability that a bit arrives inverted, for each direction."""
+
+    to_slaves: Annotated[float, PlainValidator(_probability)] = 0.0
+    to_masters: Annotated[float, PlainValidator(_probability)] = 0.0
+
+
 class Line(Definition):
     """The wire. `echo`: the master's port hears its own bytes, as behind some level converters."""
 
     baud: Baud = 2400
     parity: Annotated[Parity, one_of(Parity)] = Parity.EVEN
     echo: bool = False
+    noise: NoiseDefinition | None = None
+    bit_errors: BitErrorDefinition = BitErrorDefinition()
 
     _no_noise = model_validator(mode="before")(_without(("noise",), (0, 0.0)))
+
+    @property
+    def is_disturbed(self) -> bool:
+        return self.noise is not None or self.bit_errors != BitErrorDefinition()
+
+
+class GatewayDefinition(Definition):
+    """A serial-to-TCP gateway, as `GatewayOptions`."""
+
+    latency: Duration = 0
+    jitter: Duration = 0
+    segment: Annotated[int, in_range(1, 65_536)] | None = None
+    quiet: Duration | None = None
+    longest: Duration | None = None
+    spacing: Duration = 0
+    one_in_flight: bool = False
+    timeout: Duration = 2_000_000_000
+    drop: bool = False
+    idle_close: Annotated[int, PlainValidator(_positive)] | None = None
+
+
+class ListenEntry(Definition):
+    """An endpoint, alone or with what its ports are like."""
+
+    url: Annotated[str, PlainValidator(_endpoint)]
+    echo: bool | None = None
+    collision_break: Duration | None = None
+    collision_slaves: Annotated[int, in_range(2, MAX_METERS)] = 2
+    overload_break: Duration | None = None
+    overload_slaves: Annotated[int, in_range(2, MAX_METERS)] = 10
+    gateway: GatewayDefinition | None = None
+
+    _only_url = model_validator(mode="before")(
+        lambda data: data if isinstance(data, dict) else {"url": _endpoint(data)}
+    )
+
+    @property
+    def options(self) -> PortOptions:
+        return PortOptions(
+            self.echo,
+            self.collision_break,
+            self.collision_slaves,
+            self.overload_break,
+            self.overload_slaves,
+            None if self.gateway is None else GatewayOptions(**self.gateway.model_dump()),
+        )
 
 
 class MeterEntry(Definition):
@@ -92,21 +206,20 @@ class MeterEntry(Definition):
     response_delay: ResponseDelay | None = None
 
 
-def _once(listen: list[str]) -> list[str]:
+def _once(listen: list[ListenEntry]) -> list[ListenEntry]:
     """No fixed endpoint twice."""
+    urls = [entry.url for entry in listen]
     wrong = [
-        ((index,), f"{shown(endpoint)} is listed twice")
-        for index, endpoint in enumerate(listen)
-        if endpoint in listen[:index] and not endpoint.endswith((":0", "://"))
+        ((index,), f"{shown(url)} is listed twice")
+        for index, url in enumerate(urls)
+        if url in urls[:index] and not url.endswith((":0", "://"))
     ]
     if wrong:
         raise mistakes(wrong)
     return listen
 
 
-Endpoints = Annotated[
-    list[Annotated[str, PlainValidator(_endpoint)]], Field(max_length=MAX_ENDPOINTS), AfterValidator(_once)
-]
+Endpoints = Annotated[list[ListenEntry], Field(max_length=MAX_ENDPOINTS), AfterValidator(_once)]
 
 
 class BusDefinition(Definition):
@@ -129,6 +242,13 @@ class BusDefinition(Definition):
         return self
 
     _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BusDefinition:
+        if self.speed is None and self.line.is_disturbed:
+            what = "noise" if self.line.noise is not None else "bit_errors"
+            raise mistake("a line without time has no disturbances: write speed: real, or a factor", ["line", what])
+        return self
 
 
 class BusFile:

@@ -1,4 +1,4 @@
-"""What the engine asks before a transmission goes on the line: the seam for faults. Nothing is asked while none is set."""
+"""What the engine asks before a transmission goes on the line: the seam for faults. Asked only while one is set."""
 
 from __future__ import annotations
 

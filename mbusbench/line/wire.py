@@ -20,9 +20,9 @@ Interval = tuple[int, int]
 class Parity(Enum):
     """The parity bit of a character; M-Bus is even."""
 
-    NONE = "none"
-    ODD = "odd"
     EVEN = "even"
+    ODD = "odd"
+    NONE = "none"
 
 
 CHARACTER_BITS = {Parity.NONE: 10, Parity.ODD: 11, Parity.EVEN: 11}

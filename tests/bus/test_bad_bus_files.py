@@ -32,6 +32,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "whole": lambda text: text,
     "top": lambda text: f"format: 1\nmeters: []\n{text}\n",
     "line": lambda text: f"format: 1\nmeters: []\nline: {{{text}}}\n",
+    "listen": lambda text: f"format: 1\nmeters: []\nlisten: [{text}]\n",
     "meter": lambda text: f"format: 1\nmeters:\n  - {{device: d.yaml, {text}}}\n",
 }
 DEVICE_FORMS: dict[str, Callable[[str], str]] = {

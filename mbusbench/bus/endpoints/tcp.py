@@ -1,0 +1,123 @@
+"""A bus behind a TCP port, as behind a transparent gateway. Each connection is a port of the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mbusbench.bus.endpoint import Rfc2217Endpoint, TcpEndpoint, netloc
+from mbusbench.bus.endpoints.driver import Driver
+from mbusbench.bus.endpoints.served import Client, Room, ServedEndpoint
+from mbusbench.bus.port import PortOptions, Send
+
+RECEIVE_BUFFER = 2048
+# A client that does not read is not listened to beyond the first mark, and cut off at the second.
+PAUSE_ABOVE = 64 * 1024
+ABORT_ABOVE = 512 * 1024
+
+
+class TcpClient(Client, asyncio.BufferedProtocol):
+    """One TCP connection."""
+
+    def __init__(self, driver: Driver, room: Room, options: PortOptions | None) -> None:
+        self._driver = driver
+        self._room = room
+        self._options = options
+        self._port: int | None = None
+        self._buffer = bytearray(RECEIVE_BUFFER)
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.last_heard = self._driver.loop.time()
+        if not self._room.enter(self):
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=PAUSE_ABOVE)
+        self._port = self._driver.attach(self, self._options)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._port is not None:
+            self.has_spoken = True
+            self.last_heard = self._driver.loop.time()
+            self.received(self._port, bytes(self._buffer[:nbytes]))
+
+    def received(self, port: int, data: bytes) -> None:
+        """Pass on what the connection brought."""
+        self._driver.feed(port, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._port is not None:
+            self._driver.detach(self._port)
+            self._port = None
+        self._room.leave(self)
+
+    def pause_writing(self) -> None:
+        self.is_stuck = True
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.is_stuck = False
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def deliver(self, send: Send) -> None:
+        self.write(send.data)
+
+    def disconnect(self) -> None:
+        self._port = None
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def write(self, data: bytes) -> None:
+        transport = self.transport
+        assert transport is not None
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > ABORT_ABOVE:
+            transport.abort()
+
+
+class ServedPort(ServedEndpoint):
+    """A listening TCP port; `client` makes the protocol of each connection."""
+
+    kind = "tcp"
+    scheme = "socket"
+
+    def __init__(self, endpoint: TcpEndpoint | Rfc2217Endpoint, client: Callable[[], TcpClient]) -> None:
+        self._endpoint = endpoint
+        self._client = client
+        self._server: asyncio.Server | None = None
+        self._port = endpoint.port
+
+    async def open(self) -> None:
+        endpoint = self._endpoint
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._client, endpoint.host, endpoint.port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        self.url = f"{self.scheme}://{netloc(endpoint.host, self._port)}"
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def description(self) -> dict[str, str | int]:
+        return {"kind": self.kind, "url": self.url, "host": self._endpoint.host, "port": self._port}
+
+
+class ServedTcp(ServedPort):
+    """A listening port that carries the bytes of the bus as they are."""
+
+    def __init__(self, endpoint: TcpEndpoint, driver: Driver, room: Room, options: PortOptions | None) -> None:
+        super().__init__(endpoint, lambda: TcpClient(driver, room, options))
