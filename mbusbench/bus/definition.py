@@ -28,10 +28,12 @@ from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
-from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
+from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.definition import MAX_EVENTS, Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.protocol.slave_security import record_space
+from mbusbench.protocol.slave_settings import AfterLast
 
 MAX_METERS = 2000
 MAX_ENDPOINTS = 64
@@ -204,6 +206,12 @@ class MeterEntry(Definition):
     fcb: Annotated[FcbMode, one_of(FcbMode)] | None = None
     after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
     response_delay: ResponseDelay | None = None
+    behaviour: Behaviour = Behaviour()
+    alarms: list[AlarmDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    busy: list[BusyDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    security: Security | None = None
+    key: Key | None = None
+    baud: Baud | None = None
 
 
 def _once(listen: list[ListenEntry]) -> list[ListenEntry]:
@@ -275,6 +283,12 @@ class BusFile:
                 fcb=entry.fcb,
                 after_last=entry.after_last,
                 response_delay=entry.response_delay,
+                settings=entry.behaviour.applied_to(device.settings),
+                alarms=None if entry.alarms is None else [each.alarm for each in entry.alarms],
+                busy=None if entry.busy is None else [(each.from_, each.until) for each in entry.busy],
+                security=entry.security,
+                key=entry.key,
+                baud=entry.baud,
                 seed=f"{seed}/meter/{index}",
                 epoch=epoch,
             )
@@ -297,6 +311,9 @@ class BusFile:
                 broken += str(error).splitlines()
         if not mistakes and not broken:
             mistakes = list(_address_mistakes(self._document, self.definition, devices))
+            for index, (entry, device) in enumerate(zip(self.definition.meters, devices, strict=True)):
+                found = _meter_mistakes(entry, device)
+                mistakes += [self._document.mistake(("meters", index, key), text) for key, text in found]
         if mistakes or broken:
             own = str(definition_error(mistakes)).splitlines() if mistakes else []
             raise DefinitionError("\n".join([*own, *dict.fromkeys(broken)]))
@@ -323,6 +340,21 @@ def counted_up(identification: str, by: int) -> str:
     if identification.isdigit():
         return f"{(int(identification) + by) % 10**8:08d}"
     return f"{(int(identification, 16) + by) % 16**8:08X}"
+
+
+def _meter_mistakes(entry: MeterEntry, device: Device) -> Iterator[tuple[str, str]]:
+    """(key of the entry, what is wrong with it on this device)."""
+    security = device.device.security if entry.security is None else entry.security
+    if entry.key is not None and security is None:
+        yield "key", "neither the entry nor the device says which security: 5 or 7"
+    if entry.security is not None:
+        longest, space = max(map(device.record_bytes, range(len(device.telegrams)))), record_space(entry.security)
+        if entry.key is None and device.device.key is None:
+            yield "security", "neither the entry nor the device has a key"
+        elif longest > space:
+            yield "security", f"a telegram of the device has {longest} bytes of records, an encrypted one holds {space}"
+    if entry.baud is not None and entry.baud not in device.device.baud:
+        yield "baud", f"the device knows {', '.join(map(str, device.device.baud))}"
 
 
 def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Device]) -> Iterator[Mistake]:

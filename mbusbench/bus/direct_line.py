@@ -1,7 +1,7 @@
 """The line at maximum speed: no time passes on it. Requests are answered at once, by several slaves bit by bit alike.
 
 Bytes count as soon as they come, so half frames wait a while for their rest, on the host's time. No noise, no bit
-errors, no baud rates.
+errors, and no baud rates but those that masters set.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ Action = Callable[[int], None]
 
 
 class _DirectPort:
-    __slots__ = ("echo", "gateway", "idle_at", "reader")
+    __slots__ = ("baud", "echo", "gateway", "idle_at", "parity", "reader")
 
     def __init__(self, echo: bool, gateway: Gateway | None) -> None:
         self.reader = FrameReader()
         self.idle_at: int | None = None
+        self.baud = 0
+        self.parity: Parity | None = None
         self.echo = echo
         self.gateway = gateway
 
@@ -44,6 +46,7 @@ class DirectLine:
     def __init__(self, on_request: OnRequest, *, baud: int, parity: Parity, echo: bool, seed: int) -> None:
         self.interference: Interference | None = None
         self.trace: TraceSink | None = None
+        self.lag_of: Callable[[int, int], int] | None = None
         self._on_request = on_request
         self._baud = baud
         self._parity = parity
@@ -90,7 +93,10 @@ class DirectLine:
         self.trace = trace
 
     def set_port_format(self, number: int, baud: int, parity: Parity) -> None:
-        """Of no effect: nothing here has a rate."""
+        """The baud rate and parity of a master that has any: slaves do not hear it at another one than theirs."""
+        port = self._ports[number]
+        port.baud = baud
+        port.parity = parity
 
     def set_break(self, number: int, on: bool, now: int) -> None:
         """A break ends what a frame has begun with."""
@@ -212,10 +218,12 @@ class DirectLine:
             self._send(number, Received(now, data, self._baud, self._parity), now, (ECHO,))
         if self.interference is not None:
             data = self._interfered(number, data, now)
+        if port.parity is not None and port.parity is not self._parity:
+            return
         reader = port.reader
         for frame in reader.receive(data):
             if type(frame) is ShortFrame or type(frame) is LongFrame:
-                self._on_request(frame, 0, number, now)
+                self._on_request(frame, port.baud, number, now)
         if reader.pending:
             port.idle_at = now + HALF_FRAME
             self._half_frames[number] = port
@@ -239,7 +247,7 @@ class DirectLine:
             del self._half_frames[number]
             for frame in port.reader.idle():
                 if type(frame) is ShortFrame or type(frame) is LongFrame:
-                    self._on_request(frame, 0, number, due)
+                    self._on_request(frame, port.baud, number, due)
 
     def _pass_requests(self, number: int, port: _DirectPort, now: int) -> None:
         assert port.gateway is not None

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mbusbench.bus.endpoints.memory import MemoryStream
     from mbusbench.bus.server import BusServer
 
+LagOf = Callable[[int, int], int]
+
 
 class VirtualBus:
     """Meters on one line. Built from a file, from device names or from meters; then served, or connected to."""
@@ -51,6 +53,7 @@ class VirtualBus:
         errors_to_masters: float = 0.0,
         seed: int = 0,
         listen: Sequence[str] = (),
+        epoch: datetime = DEFAULT_EPOCH,
         port_options: Mapping[str, PortOptions] | None = None,
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
@@ -66,6 +69,7 @@ class VirtualBus:
                 raise MBusUsageError(f"bit error rate {rate} is not in 0..1")
         self.seed = seed
         self.listen = tuple(listen)
+        self.epoch = epoch
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._port_options = dict(port_options or {})
@@ -78,6 +82,7 @@ class VirtualBus:
         self._next_port = 0
         self._line: TimedLine | DirectLine
         self._factor: float | None = None
+        self._lag_of: LagOf | None = None
         self.set_speed(speed)
 
     def set_speed(self, speed: float | None) -> None:
@@ -104,6 +109,7 @@ class VirtualBus:
                 errors_to_slaves=self._errors[0],
                 errors_to_masters=self._errors[1],
             )
+        self.lag_of = self._lag_of
         if previous is not None:
             self._line.interference = previous.interference
             self._line.set_trace(previous.trace)
@@ -127,6 +133,7 @@ class VirtualBus:
             seed=used,
             listen=[entry.url for entry in bus.listen],
             port_options={entry.url: entry.options for entry in bus.listen},
+            epoch=bus.epoch,
         )
 
     @classmethod
@@ -158,7 +165,7 @@ class VirtualBus:
             identification = counted_up(device.device.id, copies[name])
             seed_name = f"{seed}/meter/{index}"
             meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
-        return cls(meters, baud=baud, speed=speed, seed=seed)
+        return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
     def meters(self) -> list[Meter]:
@@ -178,6 +185,16 @@ class VirtualBus:
     @trace.setter
     def trace(self, trace: TraceSink | None) -> None:
         self._line.set_trace(trace)
+
+    @property
+    def lag_of(self) -> LagOf | None:
+        """Asked with a port and when characters were due, on the clock of `poll`: how late the host was with them."""
+        return self._lag_of
+
+    @lag_of.setter
+    def lag_of(self, lag_of: LagOf | None) -> None:
+        self._lag_of = lag_of
+        self._line.lag_of = None if lag_of is None else lambda port, end: lag_of(port, self._clock_time(end))
 
     @property
     def interference(self) -> Interference | None:
@@ -329,7 +346,7 @@ class VirtualBus:
         interference = line.interference
         replies: list[tuple[Slave, bytes]] = []
         for slave in slaves:
-            if baud and not slave.hears(baud):
+            if baud and not slave.link.hears(baud, now):
                 continue
             if interference is not None and not interference.of_request(frame, slave, port, now):
                 continue

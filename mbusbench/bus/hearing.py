@@ -38,7 +38,7 @@ class SlaveHearing:
     def __init__(self, parity: Parity, on_request: OnRequest) -> None:
         self._parity = parity
         self._on_request = on_request
-        self._queue: deque[tuple[int, Transmission, int]] = deque()
+        self._queue: deque[tuple[int, Transmission, int, Request | None]] = deque()
         self._end = 0
         self._port = 0
         self._receiver: Receiver | None = None
@@ -48,18 +48,17 @@ class SlaveHearing:
         self._baud = 0
         self._powered = -1
 
-    def transmit(self, signal: WireSignal, port: int) -> None:
-        """Put a signal of a master on the line, at the latest when it starts."""
-        end = signal.end
+    def transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
+        """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
         if self._receiver is None:
             if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end:
-                self._queue.append((end, signal, port))
+                self._queue.append((end, signal, port, frame))
                 self._end = end
                 return
             first = self._queue[0][1] if self._queue else signal
             baud = first.baud if isinstance(first, Transmission) else self._baud or BAUD_RATES[0]
             self._receiver = Receiver(baud, self._parity, by_character=True)
-            for _, queued, _ in self._queue:
+            for _, queued, _, _ in self._queue:
                 self._receiver.transmit(queued)
             self._queue.clear()
         self._receiver.transmit(signal)
@@ -83,14 +82,16 @@ class SlaveHearing:
             return
         queue = self._queue
         while queue and queue[0][0] <= now:
-            end, signal, self._port = queue.popleft()
-            self._hear(signal.start, end, signal.data, signal.baud, signal.parity is self._parity)
+            end, signal, self._port, frame = queue.popleft()
+            self._hear(signal.start, end, signal.data, signal.baud, signal.parity is self._parity, frame)
 
     def power_up(self, now: int) -> None:
         """Slaves that were without power until now have missed the begin of what is on the line."""
         self._powered = now
 
-    def _hear(self, start: int, end: int, data: bytes, baud: int, clean: bool) -> None:
+    def _hear(  # noqa: PLR0917
+        self, start: int, end: int, data: bytes, baud: int, clean: bool, frame: Request | None = None
+    ) -> None:
         """Take characters without a pause between them; not `clean`: some have parity or framing errors."""
         pause = start - self._heard_until
         if pause >= _IDLE[baud]:
@@ -107,11 +108,9 @@ class SlaveHearing:
         if not clean:
             self._deaf = True
             return
-        if not self._pending:
-            frame = whole_frame(data)
-            if type(frame) is ShortFrame or type(frame) is LongFrame:
-                self._on_request(frame, baud, self._port, end)
-                return
+        if frame is not None and not self._pending:
+            self._on_request(frame, baud, self._port, end)
+            return
         self._scan(self._pending + data, baud, end)
 
     def _scan(self, data: bytes, baud: int, end: int) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from mbusbench.bus.endpoint import Endpoint, PtyEndpoint, Rfc2217Endpoint, SerialEndpoint, TcpEndpoint, parse_endpoint
 from mbusbench.bus.endpoints.driver import Driver, Lag, driver_of
-from mbusbench.bus.endpoints.served import Room, ServedEndpoint
+from mbusbench.bus.endpoints.served import ServedEndpoint
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.port import PortOptions
 from mbusbench.errors import MBusConnectionError
@@ -20,13 +20,11 @@ class BusServer:
     `urls` has for each endpoint what a master opens, with the real port or path; `url` is the first of them.
     """
 
-    def __init__(self, bus: VirtualBus, endpoints: Sequence[str], options: PortOptions | None = None) -> None:
-        """`options` are those of every port. MBusUsageError where an endpoint is none."""
+    def __init__(self, bus: VirtualBus, endpoints: Sequence[str]) -> None:
+        """MBusUsageError where an endpoint is none."""
         self._bus = bus
-        self._endpoints = [parse_endpoint(endpoint) for endpoint in endpoints]
-        self._options = options
+        self._endpoints = [(parse_endpoint(endpoint), bus.options_of(endpoint)) for endpoint in endpoints]
         self._served: list[ServedEndpoint] = []
-        self._room = Room()
 
     @property
     def url(self) -> str:
@@ -44,7 +42,7 @@ class BusServer:
     @property
     def client_count(self) -> int:
         """Connections, over all endpoints; terminals and devices are none."""
-        return len(self._room.clients)
+        return sum(served.client_count for served in self._served)
 
     @property
     def lag(self) -> Lag:
@@ -54,8 +52,8 @@ class BusServer:
     async def __aenter__(self) -> Self:
         """Raises MBusConnectionError where an endpoint cannot be opened."""
         self._driver = driver_of(self._bus)
-        for endpoint in self._endpoints:
-            served = self._serving(endpoint, self._driver)
+        for endpoint, options in self._endpoints:
+            served = self._serving(endpoint, self._driver, options)
             try:
                 await served.open()
             except OSError as error:
@@ -75,26 +73,25 @@ class BusServer:
     async def _close(self) -> None:
         for served in self._served:
             await served.close()
-        await self._room.clear()
 
-    def _serving(self, endpoint: Endpoint, driver: Driver) -> ServedEndpoint:
+    def _serving(self, endpoint: Endpoint, driver: Driver, options: PortOptions) -> ServedEndpoint:
         match endpoint:
             case TcpEndpoint():
                 from mbusbench.bus.endpoints.tcp import ServedTcp
 
-                return ServedTcp(endpoint, driver, self._room, self._options)
+                return ServedTcp(endpoint, driver, options)
             case Rfc2217Endpoint():
                 from mbusbench.bus.endpoints.rfc2217 import ServedRfc2217
 
-                return ServedRfc2217(endpoint, driver, self._room, self._options)
+                return ServedRfc2217(endpoint, driver, options)
             case PtyEndpoint():
                 from mbusbench.bus.endpoints.pty import ServedPty
 
-                return ServedPty(endpoint, driver, self._options)
+                return ServedPty(endpoint, driver, options)
             case SerialEndpoint():
                 from mbusbench.bus.endpoints.serial import ServedSerial
 
-                return ServedSerial(endpoint, driver, self._options)
+                return ServedSerial(endpoint, driver, options)
 
 
 def _reason(error: OSError) -> str:

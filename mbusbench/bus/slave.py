@@ -5,8 +5,6 @@ from __future__ import annotations
 from random import Random
 
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_application import SlaveApplication
-from mbusbench.protocol.slave_link import SlaveLink
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
@@ -21,11 +19,8 @@ class Slave:
     __slots__ = ("_delays", "_stream", "indexed_at", "link", "meter")
 
     def __init__(self, meter: Meter, stream: str = "0") -> None:
-        application = SlaveApplication(
-            meter, after_last=meter.after_last, access_number=meter.device.device.access_number
-        )
         self.meter = meter
-        self.link = SlaveLink(application, fcb=meter.fcb)
+        self.link = meter.link
         self.indexed_at = meter.address
         self._stream = stream
         self._delays: Random | None = None
@@ -34,10 +29,6 @@ class Slave:
     def name(self) -> str:
         """For the trace."""
         return f"slave {self.meter.address}"
-
-    def hears(self, baud: int) -> bool:
-        """Whether the slave understands characters at this rate."""
-        return baud in self.meter.device.device.baud
 
     def response_delay(self, baud: int) -> int:
         """ns from the end of a request at `baud` to the start of the answer, from the slave's own random stream."""

@@ -16,6 +16,7 @@ from mbusbench.bus.line_port import LinePort
 from mbusbench.bus.noise import BitErrors, Noise, NoiseSource
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.bus.slave import Slave
+from mbusbench.codec.frame import SingleCharacter
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
 from mbusbench.timing import bit_time
@@ -61,6 +62,7 @@ class TimedLine:
         self.parity = parity
         self.interference: Interference | None = None
         self.trace: TraceSink | None = None
+        self.lag_of: Callable[[int, int], int] | None = None
         self._echo = echo
         self._seed = seed
         self._ports: dict[int, LinePort] = {}
@@ -137,7 +139,7 @@ class TimedLine:
             port.break_since = began
         elif began is not None and began < now:
             # The slaves hear it when it ends: before that there is nothing that they could do.
-            self._transmit(Space(began, now - began), number)
+            self._transmit(Space(began, now - began), number, now)
             port.free_at = max(port.free_at, now)
             if self.trace is not None:
                 self.trace(TraceEvent(began, Kind.BREAK, number, duration=now - began))
@@ -289,10 +291,15 @@ class TimedLine:
         if not data:
             return
         bits = CHARACTER_BITS[port.parity]
-        if whole_frame(data) is not None or len(data) == 1:
+        frame = whole_frame(data)
+        if frame is not None or len(data) == 1:
             transmission = Transmission(start, data, port.baud, port.parity)
-            port.free_at = transmission.end
-            self._from_master(transmission, port, now)
+            port.free_at = end = transmission.end
+            known = None if isinstance(frame, SingleCharacter) else frame
+            if self.interference is None and self._to_slaves is None and not port.echo:
+                self._transmit(transmission, port.number, end, known)
+            else:
+                self._from_master(transmission, port, now)
             return
         count = 0
         for piece in characters_of_frames(data):
@@ -313,12 +320,12 @@ class TimedLine:
         for signal in signals:
             if self._to_slaves is not None and type(signal) is Transmission:
                 flipped = self._to_slaves.next(CHARACTER_BITS[signal.parity] * len(signal.data))
-                self._transmit(_with_flipped(signal, flipped) if flipped else signal, port.number)
+                self._transmit(_with_flipped(signal, flipped) if flipped else signal, port.number, signal.end)
             else:
-                self._transmit(signal, port.number)
+                self._transmit(signal, port.number, signal.end)
 
-    def _transmit(self, signal: WireSignal, port: int) -> None:
-        self._hearing.transmit(signal, port)
+    def _transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
+        self._hearing.transmit(signal, port, end, frame)
         self._schedule_hearing()
 
     def _schedule_hearing(self) -> None:
@@ -354,7 +361,8 @@ class TimedLine:
                 return
         if self.trace is not None:
             for event in port.take_trace():
-                self.trace(event)
+                late = None if self.lag_of is None else self.lag_of(port.number, event.end)
+                self.trace(event if late is None else event._replace(lag=late))
         self._schedule_port(port)
 
     def _pass_requests(self, port: LinePort, now: int) -> None:
@@ -375,7 +383,7 @@ class TimedLine:
         if self._noise.noise.to_masters:
             self.put(signal)
         if self._noise.noise.to_slaves:
-            self._transmit(signal, 0)
+            self._transmit(signal, 0, signal.end)
         self.at(signal.end + self._noise.pause(), self._make_noise)
 
     def _trace_master(self, port: LinePort, data: bytes, room: int, start: int) -> None:

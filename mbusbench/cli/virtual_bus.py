@@ -14,6 +14,8 @@ from mbusbench.codec.address import SecondaryAddress, manufacturer_letters
 from mbusbench.definition.document import read_document
 from mbusbench.definition.validation import shown
 from mbusbench.meter.meter import Meter
+from mbusbench.trace.files import TraceFile
+from mbusbench.trace.header import TraceHeader
 
 _FILE_SUFFIXES = (".yaml", ".yml")
 
@@ -39,6 +41,12 @@ def _is_bus_file(source: str) -> bool:
         raise click.UsageError(f"there is no file {shown(source, 300)}")
     data = read_document(source).data
     return not (isinstance(data, dict) and "device" in data)
+
+
+def open_trace(path: Path, bus: VirtualBus, sources: Sequence[str]) -> TraceFile:
+    """A file for what happens on the bus. The bus is called like its file, or its devices."""
+    name = ", ".join(Path(source).name if _is_bus_file(source) else source for source in sources)
+    return TraceFile(path, TraceHeader(name, bus.seed, bus.epoch))
 
 
 def meter_fields(meter: Meter) -> dict[str, Any]:

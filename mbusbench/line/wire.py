@@ -20,6 +20,9 @@ Interval = tuple[int, int]
 class Parity(Enum):
     """The parity bit of a character; M-Bus is even."""
 
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = object.__hash__
+
     EVEN = "even"
     ODD = "odd"
     NONE = "none"

@@ -115,6 +115,8 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _read_header(line: str, name: str) -> TraceHeader:
     where = f"{name}:1"
+    if not line.startswith("{"):
+        raise MBusUsageError(f"{where}: this is no trace: the first line is no JSON object")
     fields = _object(line, where)
     if fields.get("format") != FORMAT:
         raise MBusUsageError(f"{where}: this is no trace: the first line has no 'format' {FORMAT!r}")

@@ -10,7 +10,7 @@ import pytest
 
 from mbusbench.bus import VirtualBus
 from mbusbench.bus.endpoints.served import MAX_CLIENTS
-from mbusbench.bus.endpoints.tcp import TcpClient
+from mbusbench.bus.endpoints.tcp import ServedPort, TcpClient
 from mbusbench.bus.server import BusServer
 from mbusbench.errors import MBusConnectionError
 from mbusbench.meter import catalogue
@@ -42,6 +42,12 @@ class Client:
     async def close(self) -> None:
         self.writer.transport.abort()
         await asyncio.sleep(0)
+
+
+def clients_of(server: BusServer) -> list[TcpClient]:
+    (served,) = server._served
+    assert isinstance(served, ServedPort)
+    return [client for client in served._room.clients if isinstance(client, TcpClient)]
 
 
 async def connected(server: BusServer) -> Client:
@@ -127,8 +133,7 @@ async def test_client_that_never_reads_is_held_back_and_others_are_served() -> N
         for _ in range(50):
             await asyncio.sleep(0)
         assert await good.ask(RESET, 1) == b"\xe5"
-        for served in server._room.clients:
-            assert isinstance(served, TcpClient)
+        for served in clients_of(server):
             assert served.transport is not None
             assert served.transport.get_write_buffer_size() <= 256 * 1024
         assert server.client_count == 2

@@ -23,7 +23,7 @@ class MemoryStream(Stream):
     def write(self, data: bytes) -> None:
         if self._port is None:
             raise MBusConnectionError("the stream to the bus is closed")
-        self._driver.loop.call_soon(self._driver.feed, self._port, bytes(data))
+        self._driver.write(self._port, bytes(data))
 
     def take_whole_answers(self) -> None:
         if self._port is not None:

@@ -35,7 +35,7 @@ _TERMIOS2 = struct.Struct("4I20x2I")
 class ServedPty(ServedEndpoint):
     """A pseudo terminal and, where wanted, a symbolic link to it that stays the same from one start to the next."""
 
-    def __init__(self, endpoint: PtyEndpoint, driver: Driver, options: PortOptions | None) -> None:
+    def __init__(self, endpoint: PtyEndpoint, driver: Driver, options: PortOptions) -> None:
         self._link = endpoint.link
         self._driver = driver
         self._options = options
@@ -58,7 +58,9 @@ class ServedPty(ServedEndpoint):
             link_to(self._link, self.device)
             self._is_linked = True
         self.url = self._link or self.device
+        bus = self._driver.bus
         self._port = self._driver.attach(self, self._options)
+        self._driver.set_format(self._port, bus.baud, bus.parity)
         self._driver.loop.add_reader(self._bus_end, self._readable)
 
     async def close(self) -> None:

@@ -10,8 +10,8 @@ import asyncio
 
 from mbusbench.bus.endpoint import Rfc2217Endpoint
 from mbusbench.bus.endpoints.driver import Driver
-from mbusbench.bus.endpoints.served import Room
-from mbusbench.bus.endpoints.tcp import ServedPort, TcpClient
+from mbusbench.bus.endpoints.served import MAX_PORTS, Room
+from mbusbench.bus.endpoints.tcp import OwnPorts, ServedPort, TcpClient
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.line.wire import Parity
 from mbusbench.transport.rfc2217 import (
@@ -35,16 +35,20 @@ def is_possible(settings: PortSettings) -> bool:
     return settings.data_bits == 8 and settings.parity in _PARITIES
 
 
-class Rfc2217ClientConnection(TcpClient):
+class Rfc2217Connection(TcpClient):
     """One connection; it starts with the rate and parity of the bus."""
 
-    def __init__(self, driver: Driver, room: Room, options: PortOptions | None) -> None:
-        super().__init__(driver, room, options)
+    def __init__(self, driver: Driver, room: Room, ports: OwnPorts) -> None:
+        super().__init__(driver, room, ports)
         bus = driver.bus
         self._codec = Rfc2217Server(PortSettings(bus.baud, parity=_NAMES[bus.parity]), is_possible=is_possible)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self._port is None:
+            return
+        settings = self._codec.settings
+        self._driver.set_format(self._port, settings.baudrate, _PARITIES[settings.parity])
         self.write(self._codec.open())
 
     def received(self, port: int, data: bytes) -> None:
@@ -91,5 +95,6 @@ class ServedRfc2217(ServedPort):
     kind = "rfc2217"
     scheme = "rfc2217"
 
-    def __init__(self, endpoint: Rfc2217Endpoint, driver: Driver, room: Room, options: PortOptions | None) -> None:
-        super().__init__(endpoint, lambda: Rfc2217ClientConnection(driver, room, options))
+    def __init__(self, endpoint: Rfc2217Endpoint, driver: Driver, options: PortOptions) -> None:
+        ports, room = OwnPorts(driver, options), Room(MAX_PORTS)
+        super().__init__(endpoint, room, lambda: Rfc2217Connection(driver, room, ports))

@@ -24,7 +24,7 @@ _log = logging.getLogger("mbusbench.bus")
 class ServedSerial(ServedEndpoint):
     """An open serial device. One that is lost is logged, and the other endpoints are served on."""
 
-    def __init__(self, endpoint: SerialEndpoint, driver: Driver, options: PortOptions | None) -> None:
+    def __init__(self, endpoint: SerialEndpoint, driver: Driver, options: PortOptions) -> None:
         self._endpoint = endpoint
         self._driver = driver
         self._options = options

@@ -6,7 +6,9 @@ import asyncio
 from abc import ABC, abstractmethod
 
 MAX_CLIENTS = 256
-"""Connections of one server at once, over all its endpoints."""
+"""Connections of one endpoint at once."""
+MAX_PORTS = 32
+"""The same where each of them is a port of its own on a line with a time."""
 
 
 class ServedEndpoint(ABC):
@@ -21,6 +23,11 @@ class ServedEndpoint(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Leave nothing behind. May be called where it is not open."""
+
+    @property
+    def client_count(self) -> int:
+        """Connections that there are; terminals and devices have none."""
+        return 0
 
     @abstractmethod
     def description(self) -> dict[str, str | int]:
@@ -40,13 +47,14 @@ class Client(ABC):
 
 
 class Room:
-    """The clients of one server: MAX_CLIENTS at most. Who comes then takes the place of the least useful of them.
+    """The clients of one endpoint: `limit` at most. Who comes then takes the place of the least useful of them.
 
     Those come first that never sent anything or do not read, then those that have been silent for the longest time: so
     whoever opens connections and forgets them does not lock the others out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.clients: set[Client] = set()
         self._leaving: set[Client] = set()
         self._is_open = True
@@ -56,7 +64,7 @@ class Room:
         """Whether there is room."""
         if not self._is_open:
             return False
-        if len(self.clients) >= MAX_CLIENTS:
+        if len(self.clients) >= self._limit:
             least = min(self.clients, key=lambda other: (other.has_spoken and not other.is_stuck, other.last_heard))
             self.clients.discard(least)
             self._leaving.add(least)

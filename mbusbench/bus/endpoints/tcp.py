@@ -1,13 +1,18 @@
-"""A bus behind a TCP port, as behind a transparent gateway. Each connection is a port of the bus."""
+"""A bus behind a TCP port, as behind a transparent gateway.
+
+Where the line has a time all connections share the gateway's one port of the bus, so that a crowd costs no more than
+its own bytes; otherwise, and where the bus file describes the gateway, each connection is a port.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from mbusbench.bus.endpoint import Rfc2217Endpoint, TcpEndpoint, netloc
 from mbusbench.bus.endpoints.driver import Driver
-from mbusbench.bus.endpoints.served import Client, Room, ServedEndpoint
+from mbusbench.bus.endpoints.served import MAX_CLIENTS, MAX_PORTS, Client, Room, ServedEndpoint
 from mbusbench.bus.port import PortOptions, Send
 
 RECEIVE_BUFFER = 2048
@@ -16,13 +21,69 @@ PAUSE_ABOVE = 64 * 1024
 ABORT_ABOVE = 512 * 1024
 
 
+class Ports(Protocol):
+    """Which port a connection is at."""
+
+    def join(self, client: TcpClient) -> int:
+        """The port of a new connection."""
+
+    def part(self, client: TcpClient, port: int) -> None:
+        """A connection is over."""
+
+
+class OwnPorts:
+    """One for each connection."""
+
+    def __init__(self, driver: Driver, options: PortOptions) -> None:
+        self._driver = driver
+        self._options = options
+
+    def join(self, client: TcpClient) -> int:
+        return self._driver.attach(client, self._options)
+
+    def part(self, client: TcpClient, port: int) -> None:
+        self._driver.detach(port)
+
+
+class SharedPort:
+    """One for all connections, open as long as there is any: all hear everything."""
+
+    def __init__(self, driver: Driver, options: PortOptions) -> None:
+        self._driver = driver
+        self._options = options
+        self._port: int | None = None
+        self._clients: dict[TcpClient, None] = {}
+
+    def join(self, client: TcpClient) -> int:
+        if self._port is None:
+            self._port = self._driver.attach(self, self._options)
+        self._clients[client] = None
+        return self._port
+
+    def part(self, client: TcpClient, port: int) -> None:
+        self._clients.pop(client, None)
+        if not self._clients and self._port is not None:
+            self._driver.detach(self._port)
+            self._port = None
+
+    def deliver(self, send: Send) -> None:
+        for client in self._clients:
+            client.write(send.data)
+
+    def disconnect(self) -> None:
+        clients, self._clients = self._clients, {}
+        self._port = None
+        for client in clients:
+            client.disconnect()
+
+
 class TcpClient(Client, asyncio.BufferedProtocol):
     """One TCP connection."""
 
-    def __init__(self, driver: Driver, room: Room, options: PortOptions | None) -> None:
+    def __init__(self, driver: Driver, room: Room, ports: Ports) -> None:
         self._driver = driver
         self._room = room
-        self._options = options
+        self._ports = ports
         self._port: int | None = None
         self._buffer = bytearray(RECEIVE_BUFFER)
         self.transport: asyncio.Transport | None = None
@@ -35,7 +96,7 @@ class TcpClient(Client, asyncio.BufferedProtocol):
             transport.abort()
             return
         transport.set_write_buffer_limits(high=PAUSE_ABOVE)
-        self._port = self._driver.attach(self, self._options)
+        self._port = self._ports.join(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
@@ -52,7 +113,7 @@ class TcpClient(Client, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._port is not None:
-            self._driver.detach(self._port)
+            self._ports.part(self, self._port)
             self._port = None
         self._room.leave(self)
 
@@ -89,13 +150,14 @@ class TcpClient(Client, asyncio.BufferedProtocol):
 
 
 class ServedPort(ServedEndpoint):
-    """A listening TCP port; `client` makes the protocol of each connection."""
+    """A listening TCP port; `client` makes the protocol of each connection, `room` has those that there are."""
 
     kind = "tcp"
     scheme = "socket"
 
-    def __init__(self, endpoint: TcpEndpoint | Rfc2217Endpoint, client: Callable[[], TcpClient]) -> None:
+    def __init__(self, endpoint: TcpEndpoint | Rfc2217Endpoint, room: Room, client: Callable[[], TcpClient]) -> None:
         self._endpoint = endpoint
+        self._room = room
         self._client = client
         self._server: asyncio.Server | None = None
         self._port = endpoint.port
@@ -111,6 +173,12 @@ class ServedPort(ServedEndpoint):
         if self._server is not None:
             self._server.close()
             self._server = None
+        await self._room.clear()
+
+    @property
+    def client_count(self) -> int:
+        """Connections that there are."""
+        return len(self._room.clients)
 
     def description(self) -> dict[str, str | int]:
         return {"kind": self.kind, "url": self.url, "host": self._endpoint.host, "port": self._port}
@@ -119,5 +187,8 @@ class ServedPort(ServedEndpoint):
 class ServedTcp(ServedPort):
     """A listening port that carries the bytes of the bus as they are."""
 
-    def __init__(self, endpoint: TcpEndpoint, driver: Driver, room: Room, options: PortOptions | None) -> None:
-        super().__init__(endpoint, lambda: TcpClient(driver, room, options))
+    def __init__(self, endpoint: TcpEndpoint, driver: Driver, options: PortOptions) -> None:
+        is_shared = driver.bus.speed is not None and options.gateway is None
+        ports = SharedPort(driver, options) if is_shared else OwnPorts(driver, options)
+        room = Room(MAX_CLIENTS if options.gateway is None else MAX_PORTS)
+        super().__init__(endpoint, room, lambda: TcpClient(driver, room, ports))
