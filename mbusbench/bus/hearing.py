@@ -16,6 +16,8 @@ from mbusbench.line.uart import Receiver
 from mbusbench.line.wire import Parity, Transmission, WireSignal
 from mbusbench.timing import BAUD_RATES, bit_time, idle_time
 
+ROUNDING = 2
+"""ns by which characters sent back to back may seem to overlap."""
 GAP_BITS = 22
 """Longest pause between two characters of a request, in bit times."""
 
@@ -51,6 +53,11 @@ class SlaveHearing:
 
     def transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
         """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
+        if self._deaf and signal.start - self._heard_until < self._idle_of(signal):
+            # Nothing counts before the line was idle, so nobody has to look at it.
+            self._heard_until = max(end, self._heard_until)
+            self._end = max(end, self._end)
+            return
         if self._receiver is None:
             if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end - ROUNDING:
                 self._queue.append((end, signal, port, frame))
@@ -65,6 +72,9 @@ class SlaveHearing:
         self._receiver.transmit(signal)
         self._port = port
         self._end = max(end, self._end)
+
+    def _idle_of(self, signal: WireSignal) -> int:
+        return _IDLE[signal.baud if isinstance(signal, Transmission) else self._baud or BAUD_RATES[0]]
 
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do."""

@@ -19,7 +19,7 @@ from mbusbench.bus.slave import Slave
 from mbusbench.codec.frame import SingleCharacter
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
-from mbusbench.timing import bit_time
+from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 from mbusbench.trace.event import CLOSED, COLLISION, LOST, Kind, TraceEvent, TraceSink
 
 BACKLOG = 4096
@@ -203,6 +203,11 @@ class TimedLine:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
                     self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
+    def is_sending(self, slave: Slave, baud: int, now: int) -> bool:
+        """Whether the slave could not answer a request that ends now, because an answer of its own is in the way."""
+        earliest = now + bit_time(baud, RESPONSE_MINIMUM_BITS)
+        return any(answer.slave is slave and answer.end > earliest for answer in self._answers)
+
     def _send(self, answer: _Answer, whole: bool, now: int) -> None:
         if self.trace is not None:
             # Before what arrives of it, which has the same time.
@@ -298,7 +303,9 @@ class TimedLine:
             transmission = Transmission(start, data, port.baud, port.parity)
             port.free_at = end = transmission.end
             known = None if isinstance(frame, SingleCharacter) else frame
-            if self.interference is None and self._to_slaves is None and not port.echo:
+            if start > now:
+                self._put_later(transmission, port)
+            elif self.interference is None and self._to_slaves is None and not port.echo:
                 self._transmit(transmission, port.number, end, known)
             else:
                 self._from_master(transmission, port, now)
@@ -306,9 +313,17 @@ class TimedLine:
         count = 0
         for piece in characters_of_frames(data):
             piece_start = start + bit_time(port.baud, bits * count)
-            self._from_master(Transmission(piece_start, piece, port.baud, port.parity), port, now)
+            transmission = Transmission(piece_start, piece, port.baud, port.parity)
+            if piece_start > now:
+                self._put_later(transmission, port)
+            else:
+                self._from_master(transmission, port, now)
             count += len(piece)
         port.free_at = start + bit_time(port.baud, bits * count)
+
+    def _put_later(self, transmission: Transmission, port: LinePort) -> None:
+        """The line has only what has begun: what waits in front of it is nobody's work yet."""
+        self.at(transmission.start, lambda time: self._from_master(transmission, port, time))
 
     def _from_master(self, transmission: Transmission, port: LinePort, now: int) -> None:
         if port.echo:
