@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
+from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
@@ -241,6 +242,7 @@ class BusDefinition(Definition):
     listen: Endpoints = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+    faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 
     @model_validator(mode="after")
     def _number_of_meters(self) -> BusDefinition:
@@ -249,7 +251,12 @@ class BusDefinition(Definition):
             raise mistake(f"{total} meters in all are more than the {MAX_METERS} that are possible", ["meters"])
         return self
 
-    _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+    @model_validator(mode="after")
+    def _faults_fit_together(self) -> BusDefinition:
+        found = list(mistakes_of_faults(self.faults))
+        if found:
+            raise mistakes([(("faults", *path), text) for path, text in found])
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> BusDefinition:

@@ -191,12 +191,12 @@ class TimedLine:
         for slave, data in replies:
             delay = slave.response_delay(baud)
             start = now + delay
+            signal = Transmission(start, data, baud, self.parity)
             altered = None
             if interference is not None:
-                altered = interference.of_answer(request, data, slave, port, start)
+                altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                answer = _Answer(self.put(Transmission(start, data, baud, self.parity), True), slave, delay, ())
-                self._keep(answer, now)
+                self._keep(_Answer(self.put(signal, True), slave, delay, ()), now)
                 continue
             for burst in altered.bursts:
                 if burst.data:

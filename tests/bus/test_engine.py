@@ -353,7 +353,7 @@ def test_same_seed_gives_the_same_bus_and_another_seed_another(tmp_path: Path) -
         ("format: 1\nmeters: 5\n", ["2:9 meters: 5 is not a list"]),
         ("meters: []\n", ["1:1: 'format' is missing"]),
         ("format: '1'\nmeters: []\n", ["1:9 format: '1' is not 1, the only format there is"]),
-        ("format: 1\nmeters: []\nfaults: [1]\n", ["3:1: unknown key 'faults'"]),
+        ("format: 1\nmeters: []\nfaults: [1]\n", ["3:10 faults[0]: 1 is not a mapping (key: value)"]),
         ("format: 1\nmeters: []\nline: {noise: 1}\n", ["3:15 line.noise: 1 is not a mapping (key: value)"]),
         ("format: 1\nmeters: []\nseed: x\n", ["3:7 seed: 'x' is not a whole number"]),
         ("format: 1\nmeters: []\nseed: 1.5\n", ["3:7 seed: 1.5 is not a whole number"]),
