@@ -245,17 +245,17 @@ class BusDefinition(Definition):
     faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 
     @model_validator(mode="after")
-    def _faults_fit_together(self) -> BusDefinition:
-        found = list(mistakes_of_faults(self.faults))
-        if found:
-            raise mistakes([(("faults", *path), text) for path, text in found])
-        return self
-
-    @model_validator(mode="after")
     def _number_of_meters(self) -> BusDefinition:
         total = sum(entry.count for entry in self.meters)
         if total > MAX_METERS:
             raise mistake(f"{total} meters in all are more than the {MAX_METERS} that are possible", ["meters"])
+        return self
+
+    @model_validator(mode="after")
+    def _faults_fit_together(self) -> BusDefinition:
+        found = list(mistakes_of_faults(self.faults))
+        if found:
+            raise mistakes([(("faults", *path), text) for path, text in found])
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,9 @@ meters:
   - {device: device.yaml, address: 1, count: 5, id: 10000001}
   - {device: device.yaml, address: 9, id: 20000000}
   - {device: device.yaml, address: 9, id: 20000009, fcb: lenient}
+faults:
+  - {name: lossy, on: 1, probability: 0.3, do: drop}
+  - {name: noisy, on: [2, 5], probability: 0.5, do: [{gaps: 20ms}, {bit_errors: 0.002}]}
 """
 GARBAGE = bytes(value * 37 & 0xFF for value in range(300))
 

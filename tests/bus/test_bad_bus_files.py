@@ -33,6 +33,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "top": lambda text: f"format: 1\nmeters: []\n{text}\n",
     "line": lambda text: f"format: 1\nmeters: []\nline: {{{text}}}\n",
     "listen": lambda text: f"format: 1\nmeters: []\nlisten: [{text}]\n",
+    "fault": lambda text: f"format: 1\nspeed: real\nmeters: [{{device: d.yaml}}]\nfaults:\n  - {{{text}}}\n",
     "meter": lambda text: f"format: 1\nmeters:\n  - {{device: d.yaml, {text}}}\n",
 }
 DEVICE_FORMS: dict[str, Callable[[str], str]] = {

@@ -45,4 +45,5 @@ def test_trace_has_collisions_and_telegrams_of_every_meter() -> None:
     assert len(lines) > 100
     assert any('"collision"' in line for line in lines)
     assert any('"kind":"noise"' in line for line in lines)
+    assert all(any(f'"fault","{name}"' in line for line in lines) for name in ("lossy", "noisy"))
     assert all(any(f'"source":"slave {address}"' in line for line in lines) for address in (1, 2, 3, 4, 5, 9))
