@@ -8,12 +8,12 @@ as they are; only those that overlap are looked at bit by bit.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import RejectReason, candidate, frame_size, whole_frame
 from mbusbench.line.uart import Receiver
-from mbusbench.line.wire import Parity, Transmission, WireSignal
+from mbusbench.line.wire import CHARACTER_BITS, Parity, Transmission, WireSignal
 from mbusbench.timing import BAUD_RATES, bit_time, idle_time
 
 GAP_BITS = 22
@@ -52,18 +52,27 @@ class SlaveHearing:
         """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
         if self._receiver is None:
             if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end:
-                self._queue.append((end, signal, port, frame))
+                if frame is not None:
+                    self._queue.append((end, signal, port, frame))
+                else:
+                    self._queue.extend((piece.end, piece, port, None) for piece in pieces_of(signal))
                 self._end = end
                 return
-            first = self._queue[0][1] if self._queue else signal
-            baud = first.baud if isinstance(first, Transmission) else self._baud or BAUD_RATES[0]
-            self._receiver = Receiver(baud, self._parity, by_character=True)
-            for _, queued, _, _ in self._queue:
-                self._receiver.transmit(queued)
-            self._queue.clear()
+            self._receiver = self._receiver_of_all(signal)
         self._receiver.transmit(signal)
         self._port = port
         self._end = max(end, self._end)
+
+    def _receiver_of_all(self, signal: WireSignal) -> Receiver:
+        """A receiver for what has to be looked at bit by bit: `signal`, and what is under way before it."""
+        runs = _joined(piece for _, piece, _, _ in self._queue)
+        self._queue.clear()
+        first = runs[0] if runs else signal
+        baud = first.baud if isinstance(first, Transmission) else self._baud or BAUD_RATES[0]
+        receiver = Receiver(baud, self._parity, by_character=True)
+        for run in runs:
+            receiver.transmit(run)
+        return receiver
 
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do."""
@@ -128,15 +137,30 @@ class SlaveHearing:
         self._pending = data
 
 
-def characters_of_frames(data: bytes) -> list[bytes]:
-    """`data` in pieces that are heard at their own ends: whole frames first, the rest character by character."""
-    pieces: list[bytes] = []
+def pieces_of(transmission: Transmission) -> list[Transmission]:
+    """A transmission in pieces that are heard at their own ends: whole frames first, the rest by characters."""
+    data, bits = transmission.data, CHARACTER_BITS[transmission.parity]
+    pieces: list[Transmission] = []
     position = 0
+    in_frames = True
     while position < len(data):
-        piece = data[position : position + frame_size(data, position)]
-        if whole_frame(piece) is None:
-            break
-        pieces.append(piece)
-        position += len(piece)
-    pieces.extend(data[index : index + 1] for index in range(position, len(data)))
+        size = frame_size(data, position) if in_frames else 1
+        in_frames = in_frames and whole_frame(data[position : position + size]) is not None
+        part = data[position : position + size] if in_frames else data[position : position + 1]
+        start = transmission.start + bit_time(transmission.baud, bits * position)
+        pieces.append(Transmission(start, part, transmission.baud, transmission.parity))
+        position += len(part)
     return pieces
+
+
+def _joined(pieces: Iterable[Transmission]) -> list[Transmission]:
+    """Pieces without a pause between them as one transmission again."""
+    runs: list[tuple[Transmission, list[bytes]]] = []
+    end = 0
+    for piece in pieces:
+        if runs and piece.start - end <= 2 and (piece.baud, piece.parity) == (runs[-1][0].baud, runs[-1][0].parity):
+            runs[-1][1].append(piece.data)
+        else:
+            runs.append((piece, [piece.data]))
+        end = piece.end
+    return [Transmission(first.start, b"".join(parts), first.baud, first.parity) for first, parts in runs]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import heappop, heappush
 
-from mbusbench.bus.hearing import OnRequest, Request, SlaveHearing, characters_of_frames
+from mbusbench.bus.hearing import OnRequest, Request, SlaveHearing, pieces_of
 from mbusbench.bus.interference import Interference
 from mbusbench.bus.line_port import LinePort
 from mbusbench.bus.noise import BitErrors, Noise, NoiseSource
@@ -292,42 +292,34 @@ class TimedLine:
         data = data[:room]
         if not data:
             return
-        bits = CHARACTER_BITS[port.parity]
-        frame = whole_frame(data)
-        if frame is not None or len(data) == 1:
-            transmission = Transmission(start, data, port.baud, port.parity)
-            port.free_at = end = transmission.end
-            known = None if isinstance(frame, SingleCharacter) else frame
-            if self.interference is None and self._to_slaves is None and not port.echo:
-                self._transmit(transmission, port.number, end, known)
-            else:
-                self._from_master(transmission, port, now)
-            return
-        count = 0
-        for piece in characters_of_frames(data):
-            piece_start = start + bit_time(port.baud, bits * count)
-            self._from_master(Transmission(piece_start, piece, port.baud, port.parity), port, now)
-            count += len(piece)
-        port.free_at = start + bit_time(port.baud, bits * count)
-
-    def _from_master(self, transmission: Transmission, port: LinePort, now: int) -> None:
+        transmission = Transmission(start, data, port.baud, port.parity)
+        port.free_at = end = transmission.end
         if port.echo:
             port.hear_own(transmission)
             self._schedule_port(port)
-        signals: list[WireSignal] = [transmission]
-        if self.interference is not None:
-            altered = self.interference.of_master(transmission, port.number, now)
-            if altered is not None:
-                signals = list(altered)
-        for signal in signals:
-            if self._to_slaves is not None and type(signal) is Transmission:
-                flipped = self._to_slaves.next(CHARACTER_BITS[signal.parity] * len(signal.data))
-                self._transmit(_with_flipped(signal, flipped) if flipped else signal, port.number, signal.end)
-            else:
-                self._transmit(signal, port.number, signal.end)
+        if self.interference is None and self._to_slaves is None:
+            frame = whole_frame(data)
+            known = None if isinstance(frame, SingleCharacter) else frame
+            self._hearing.transmit(transmission, port.number, end, known)
+        else:
+            for piece in pieces_of(transmission):
+                self._disturb(piece, port.number, now)
+        self._schedule_hearing()
 
-    def _transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
-        self._hearing.transmit(signal, port, end, frame)
+    def _disturb(self, transmission: Transmission, port: int, now: int) -> None:
+        """Put on the line what faults and bit errors make of a master's frame or character."""
+        signals: Sequence[WireSignal] | None = None
+        if self.interference is not None:
+            signals = self.interference.of_master(transmission, port, now)
+        for signal in (transmission,) if signals is None else signals:
+            heard = signal
+            if self._to_slaves is not None and isinstance(signal, Transmission):
+                flipped = self._to_slaves.next(CHARACTER_BITS[signal.parity] * len(signal.data))
+                heard = _with_flipped(signal, flipped) if flipped else signal
+            self._hearing.transmit(heard, port, heard.end)
+
+    def _transmit(self, signal: WireSignal, port: int, end: int) -> None:
+        self._hearing.transmit(signal, port, end)
         self._schedule_hearing()
 
     def _schedule_hearing(self) -> None:
