@@ -23,9 +23,10 @@ Request = LongFrame | ShortFrame
 OnRequest = Callable[[Request, int, int, int], None]
 """Called with a valid frame, its baud rate, the port that it came from, and when it ended (ns)."""
 
-# The ends of characters are rounded, hence the 2 ns.
-_IDLE = {baud: idle_time(baud) - 2 for baud in BAUD_RATES}
-_GAP = {baud: bit_time(baud, GAP_BITS) + 2 for baud in BAUD_RATES}
+ROUNDING = 2
+"""ns by which the end of a character may be off: what begins that much earlier does not overlap."""
+_IDLE = {baud: idle_time(baud) - ROUNDING for baud in BAUD_RATES}
+_GAP = {baud: bit_time(baud, GAP_BITS) + ROUNDING for baud in BAUD_RATES}
 
 
 class SlaveHearing:
@@ -51,7 +52,7 @@ class SlaveHearing:
     def transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
         """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
         if self._receiver is None:
-            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end:
+            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end - ROUNDING:
                 if frame is not None:
                     self._queue.append((end, signal, port, frame))
                 else:
@@ -158,7 +159,11 @@ def _joined(pieces: Iterable[Transmission]) -> list[Transmission]:
     runs: list[tuple[Transmission, list[bytes]]] = []
     end = 0
     for piece in pieces:
-        if runs and piece.start - end <= 2 and (piece.baud, piece.parity) == (runs[-1][0].baud, runs[-1][0].parity):
+        if (
+            runs
+            and piece.start - end <= ROUNDING
+            and (piece.baud, piece.parity) == (runs[-1][0].baud, runs[-1][0].parity)
+        ):
             runs[-1][1].append(piece.data)
         else:
             runs.append((piece, [piece.data]))
