@@ -130,6 +130,8 @@ class DirectLine:
         """When `poll` has something to do."""
         if self._sends:
             return self._sends[0].time
+        if not (self._events or self._half_frames or self._gateways):
+            return None
         times = [self._events[0][0]] if self._events else []
         if self._half_frames:
             times += [port.idle_at for port in self._half_frames.values() if port.idle_at is not None]

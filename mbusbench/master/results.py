@@ -305,7 +305,8 @@ def _append_records(
     each_fields = list(map(dict.copy, plan.templates))
     for fields, value, raw in zip(each_fields, values, map(source.hex().__getitem__, plan.digits), strict=True):
         fields["value"] = value
-        fields["valid"] = value is not None
+        if value is None:
+            fields["valid"] = False
         fields["raw"] = raw
         fields["timestamp"] = timestamp
     for index, position in plan.invalid_times:
@@ -361,7 +362,7 @@ def _template(header: RecordHeader) -> dict[str, Any]:
         "quantity": vib.quantity,
         "modifiers": vib.modifiers,
         "record_error": vib.record_error,
-        "valid": False,
+        "valid": True,
         "exponent": vib.exponent,
         "meter_unit": vib.meter_unit,
         "dib": dib.raw.hex(),
