@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
+from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
@@ -24,7 +25,7 @@ from mbusbench.definition.fields import (
     nanoseconds,
     one_of,
 )
-from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
@@ -216,8 +217,14 @@ class BusDefinition(Definition):
     listen: list[ListenEntry] = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+    faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 
-    _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+    @model_validator(mode="after")
+    def _faults_fit_together(self) -> BusDefinition:
+        found = list(mistakes_of_faults(self.faults))
+        if found:
+            raise mistakes([(("faults", *path), text) for path, text in found])
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> BusDefinition:

@@ -11,12 +11,13 @@ from functools import partial
 from heapq import heappop, heappush
 
 from mbusbench.bus.hearing import OnRequest, Request
-from mbusbench.bus.interference import Interference
+from mbusbench.bus.interference import Altered, Interference
 from mbusbench.bus.line_port import gateway_of, received_event
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import FrameReader
+from mbusbench.line.effect import Burst
 from mbusbench.line.gateway import Gateway
 from mbusbench.line.uart import Received, receive
 from mbusbench.line.wire import Parity, Transmission, WireSignal
@@ -57,6 +58,7 @@ class DirectLine:
         self._gateways: dict[int, Gateway] = {}
         self._events: list[tuple[int, int, Action]] = []
         self._sequence = 0
+        self._power_cycles = 0
         self._sends: list[Send] = []
 
     def open_port(self, number: int, options: PortOptions, now: int) -> None:
@@ -128,6 +130,8 @@ class DirectLine:
         """When `poll` has something to do."""
         if self._sends:
             return self._sends[0].time
+        if not (self._events or self._half_frames or self._gateways):
+            return None
         times = [self._events[0][0]] if self._events else []
         if self._half_frames:
             times += [port.idle_at for port in self._half_frames.values() if port.idle_at is not None]
@@ -169,21 +173,19 @@ class DirectLine:
             return
         signals: list[WireSignal] = []
         for slave, data in replies:
+            signal = Transmission(now, data, self._baud, self._parity)
             altered = None
             if self.interference is not None:
-                altered = self.interference.of_answer(request, data, slave, port, now)
+                altered = self.interference.of_answer(request, signal, slave, port)
             if altered is None:
-                signals.append(Transmission(now, data, self._baud, self._parity))
-                causes: tuple[str, ...] = ()
-            else:
-                signals += [
-                    Transmission(now + burst.offset, burst.data, self._baud, self._parity, burst.flipped)
-                    for burst in altered.bursts
-                    if burst.data
-                ]
-                causes = altered.causes
-            if self.trace is not None:
-                self._trace_answer(slave, data, now, (COLLISION, *causes) if len(replies) > 1 else causes)
+                altered = Altered((Burst(0, data),))
+            for burst in altered.bursts:
+                if burst.data:
+                    start = now + burst.offset
+                    signals.append(Transmission(start, burst.data, self._baud, self._parity, burst.flipped))
+                    if self.trace is not None:
+                        causes = (COLLISION, *altered.causes) if len(replies) > 1 else altered.causes
+                        self._trace_answer(slave, burst.data, start, causes)
         if len(set(signals)) == 1 and isinstance(signals[0], Transmission) and not signals[0].flipped:
             signals = signals[:1]
         self._at_start(signals, [port])
@@ -195,14 +197,18 @@ class DirectLine:
     def power_cycle(self, now: int, slave: Slave | None = None) -> None:
         """What slaves were to send later is lost with the power of all of them."""
         if slave is None:
-            self._events.clear()
+            self._power_cycles += 1
             self._sends.clear()
 
     def _at_start(self, signals: list[WireSignal], ports: list[int]) -> None:
         """Hand over what a UART makes of `signals`; each run of characters when it starts."""
         for piece in receive(signals, self._baud, self._parity):
             for port in ports:
-                self.at(piece.start, partial(self._send, port, piece))
+                self.at(piece.start, partial(self._deliver, port, piece, self._power_cycles))
+
+    def _deliver(self, number: int, piece: Received, power_cycles: int, now: int) -> None:
+        if power_cycles == self._power_cycles:
+            self._send(number, piece, now)
 
     def _send(self, number: int, piece: Received, now: int, cause: tuple[str, ...] = ()) -> None:
         if number not in self._ports:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from mbusbench.bus.definition import BusFile, counted_up
 from mbusbench.bus.direct_line import DirectLine
+from mbusbench.bus.fault import FaultDefinition
+from mbusbench.bus.fault_schedule import FaultSchedule
 from mbusbench.bus.hearing import Request
 from mbusbench.bus.interference import Interference
 from mbusbench.bus.noise import Noise
@@ -55,6 +57,7 @@ class VirtualBus:
         listen: Sequence[str] = (),
         epoch: datetime = DEFAULT_EPOCH,
         port_options: Mapping[str, PortOptions] | None = None,
+        faults: Iterable[FaultDefinition] = (),
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
 
@@ -80,10 +83,13 @@ class VirtualBus:
         self._noise = noise
         self._errors = errors_to_slaves, errors_to_masters
         self._next_port = 0
+        self.faults = FaultSchedule(self, seed, baud, parity)
+        """What the bus shall do wrong; nothing, as long as none is armed."""
         self._line: TimedLine | DirectLine
         self._factor: float | None = None
         self._lag_of: LagOf | None = None
         self.set_speed(speed)
+        self.faults.arm_all(faults)
 
     def set_speed(self, speed: float | None) -> None:
         """As the argument `speed`; for a bus that was built from a file, before it is served."""
@@ -113,6 +119,7 @@ class VirtualBus:
         if previous is not None:
             self._line.interference = previous.interference
             self._line.set_trace(previous.trace)
+            self.faults.plan_times()
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
@@ -133,6 +140,7 @@ class VirtualBus:
             seed=used,
             listen=[entry.url for entry in bus.listen],
             port_options={entry.url: entry.options for entry in bus.listen},
+            faults=bus.faults,
             epoch=bus.epoch,
         )
 
@@ -236,9 +244,13 @@ class VirtualBus:
 
     def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
         """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`."""
+        time = self._line_time(now)
+        if not self._line.port_count:
+            # What was due while nobody was there to poll is over, and not heard.
+            self._line.poll(time)
         self._next_port += 1
-        self._line.open_port(self._next_port, options or PLAIN_PORT, self._line_time(now))
-        self._note(OPENED, self._next_port, self._line_time(now))
+        self._line.open_port(self._next_port, options or PLAIN_PORT, time)
+        self._note(OPENED, self._next_port, time)
         return self._next_port
 
     def close_port(self, port: int, now: int = 0) -> None:

@@ -195,17 +195,17 @@ class TimedLine:
         for slave, data in replies:
             delay = slave.response_delay(baud)
             start = now + delay
+            signal = Transmission(start, data, baud, self.parity)
             altered = None
             if interference is not None:
-                altered = interference.of_answer(request, data, slave, port, start)
+                altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                answer = _Answer(self.put(Transmission(start, data, baud, self.parity), True), slave, delay, ())
-                self._keep(answer, now)
+                self._send(_Answer(signal, slave, delay, ()), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._keep(_Answer(self.put(signal), slave, delay + burst.offset, altered.causes), now)
+                    self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
     def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
         """Whether the slave can answer a request that ends now.
@@ -220,9 +220,13 @@ class TimedLine:
         self._is_crowded = len(under_way) >= CROWD or (self._is_crowded and bool(under_way))
         return not self._is_crowded and slave not in under_way
 
-    def _keep(self, answer: _Answer, now: int) -> None:
+    def _send(self, answer: _Answer, whole: bool, now: int) -> None:
+        if self.trace is not None:
+            # Before what arrives of it, which has the same time.
+            self.at(answer.end, partial(self._trace_answer, answer))
+        answer.signal = self.put(answer.signal, whole)
         answers = self._answers
-        if answers and answers[0].end <= now:
+        if answers and (len(answers) > 16 or answers[0].end <= now):
             self._answers = answers = [other for other in answers if other.end > now]
         if answers:
             start = answer.signal.start
@@ -230,8 +234,6 @@ class TimedLine:
                 if other.signal.start < answer.end and start < other.end:
                     answer.collides = other.collides = True
         answers.append(answer)
-        if self.trace is not None:
-            self.at(answer.end, partial(self._trace_answer, answer))
 
     def put(self, signal: WireSignal, whole: bool = False) -> WireSignal:
         """Put a slave's signal on the line, before it starts: every master hears it. Returns it as it is heard."""

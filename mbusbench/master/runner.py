@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Any, TypeVar
 
-from mbusbench.clock import VirtualLoop, call_at_ns
+from mbusbench.clock import call_at_ns, ns_of
 from mbusbench.errors import MBusConnectionError
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Outcome, Reply
@@ -38,11 +38,7 @@ class Runner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._debug = False
-        if isinstance(self.loop, VirtualLoop):
-            self._now = self.loop.now_ns
-        else:
-            time = self.loop.time
-            self._now = lambda: round(time() * 1e9)
+        self._now = ns_of(self.loop)
         stream.take_whole_answers()
         stream.on_data = self._on_data
         stream.on_lost = self._end_with

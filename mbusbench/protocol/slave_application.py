@@ -115,6 +115,7 @@ class SlaveApplication:
         "busy_until",
         "delayed",
         "device",
+        "may_be_busy",
         "pending_error",
         "security",
         "selected_application",
@@ -196,7 +197,8 @@ class SlaveApplication:
         """Whether the short way through `next_datagram` will do."""
         settings = self.settings
         chosen = self._selections or self.selected_application is not None
-        guarded = self._busy or self.busy_until or settings.readout_credit
+        self.may_be_busy = bool(self._busy or self.busy_until)
+        guarded = self.may_be_busy or settings.readout_credit
         special = settings.repeat is not Repeat.SAME or settings.access_number is not AccessNumber.TELEGRAM
         self._simple = not (chosen or guarded or special or self.security or self.pending_error is not None)
 
@@ -208,11 +210,6 @@ class SlaveApplication:
             code = UNSPECIFIED
         self.pending_error = code
         self._simple = False
-
-    @property
-    def is_quiet(self) -> bool:
-        """Neither alarms nor busy times are to be told in the control field."""
-        return self.alarms is None and not self._busy and not self.busy_until
 
     def make_busy(self, until: int) -> None:
         """Too busy for anything up to that time."""

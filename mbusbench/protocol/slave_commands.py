@@ -5,9 +5,9 @@ A command is acknowledged whatever comes of it; what could not be done is report
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mbusbench.codec.address import PRIMARY_RANGE
 from mbusbench.codec.commands import ApplicationReset, DataSend, SetBaudRate, Synchronise, decode_command
@@ -23,6 +23,8 @@ from mbusbench.protocol.slave_settings import Refusal
 
 if TYPE_CHECKING:
     from mbusbench.protocol.slave_application import SlaveApplication
+
+_Block = TypeVar("_Block")
 
 UNIMPLEMENTED_CI = 0x01
 BUFFER_TOO_LONG = 0x02
@@ -41,6 +43,7 @@ SECURITY_ERROR = 0x20
 MECHANISM_NOT_SUPPORTED = 0x21
 
 _CI_SET_CLOCK = 0x6C
+_MAXIMUM_DELAYED = 100
 _SELECTION_FOR_READOUT = 0x8
 _WRITE, _DELAYED = "write", "delayed_action"
 
@@ -80,7 +83,7 @@ def execute(application: SlaveApplication, ci: int, data: bytes, now: int) -> Co
     if isinstance(command, ApplicationReset):
         _reset(application, command)
     elif isinstance(command, DataSend) and not command.most_significant_first:
-        return _write(application, list(_records(application, _opened(application, command))), now)
+        return _send(application, _opened(application, command), now)
     elif isinstance(command, SetBaudRate):
         return _baud(application, command.baud)
     elif isinstance(command, Synchronise):
@@ -137,18 +140,30 @@ def _opened(application: SlaveApplication, command: DataSend) -> bytes:
         raise CommandError(SECURITY_ERROR) from None
 
 
-def _records(application: SlaveApplication, data: bytes) -> Iterator[WrittenRecord]:
-    """The records of a data send; a selection for readout is noted on the way."""
-    position, count = 0, 0
+def _send(application: SlaveApplication, data: bytes, now: int) -> Consequence | None:
+    """A data send: what it selects for readout, then what it writes; nothing where a part of it cannot be read."""
+    writes: list[WrittenRecord] = []
     selections: list[RecordHeader] = []
-    whole = False
+    for dib, vib, value in _records(data, application.settings.command_records):
+        if dib.data_field == _SELECTION_FOR_READOUT:
+            selections.append(RecordHeader(dib, vib))
+        else:
+            writes.append(WrittenRecord(dib, without_action(vib), vib.action or _WRITE, value))
+    if data.strip(bytes([IDLE_FILLER])) == bytes([GLOBAL_READOUT]):
+        application.choose_records(())
+    elif selections:
+        application.choose_records(tuple(selections))
+    return _write(application, writes, now)
+
+
+def _records(data: bytes, limit: int) -> Iterator[tuple[DataInformationBlock, ValueInformationBlock, bytes]]:
+    position, count = 0, 0
     while position < len(data):
         if data[position] in (IDLE_FILLER, GLOBAL_READOUT):
-            whole = whole or data[position] == GLOBAL_READOUT
             position += 1
             continue
         count += 1
-        if count > application.settings.command_records:
+        if count > limit:
             raise CommandError(TOO_MANY_RECORDS)
         dib = _decoded(DataInformationBlock.decode, data, position, TOO_MANY_DIFES)
         position += len(dib.raw)
@@ -157,20 +172,15 @@ def _records(application: SlaveApplication, data: bytes) -> Iterator[WrittenReco
         end = position + _length(dib, data, position)
         if end > len(data):
             raise CommandError(PREMATURE_END)
-        if dib.data_field == _SELECTION_FOR_READOUT:
-            selections.append(RecordHeader(dib, vib))
-        else:
-            yield WrittenRecord(dib, without_action(vib), vib.action or _WRITE, data[position:end])
+        yield dib, vib, data[position:end]
         position = end
-    if whole or selections:
-        application.choose_records(() if whole else tuple(selections))
 
 
 def _from_master(data: bytes, position: int) -> ValueInformationBlock:
     return ValueInformationBlock.decode(data, position, from_master=True)
 
 
-def _decoded(decode, data: bytes, position: int, too_many: int):  # type: ignore[no-untyped-def]
+def _decoded(decode: Callable[[bytes, int], _Block], data: bytes, position: int, too_many: int) -> _Block:
     try:
         return decode(data, position)
     except DecodeError as error:
@@ -203,6 +213,8 @@ def _write(application: SlaveApplication, records: list[WrittenRecord], now: int
     consequence: Consequence | None = None
     for record in records:
         if record.action == _DELAYED:
+            if len(application.delayed) >= _MAXIMUM_DELAYED:
+                raise CommandError(TOO_MANY_RECORDS)
             application.delayed.append(record._replace(action=_WRITE))
         else:
             consequence = _write_record(application, record, now) or consequence

@@ -130,8 +130,7 @@ class SlaveLink:
             return
         former, self.baud = self.baud, baud
         if self.settings.baud_fallback is not None and former != baud:
-            confirmed = former if self._fallback is None else self._fallback[1]
-            self._fallback = (now + self.settings.baud_fallback, confirmed)
+            self._fallback = (now + self.settings.baud_fallback, former)
             self._watch = True
 
     def _hears(self, now: int) -> bool:
@@ -280,7 +279,8 @@ class SlaveLink:
         datagram = application.next_datagram(now)
         reply: Frame
         if type(datagram) is tuple:
-            control = RSP_UD if application.is_quiet else self._response_control(now)
+            quiet = application.alarms is None and not application.may_be_busy
+            control = RSP_UD if quiet else self._response_control(now)
             reply = LongFrame(control, address, datagram[0], datagram[1])
         elif datagram is NoData.SILENCE:
             return None

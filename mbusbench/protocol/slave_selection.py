@@ -82,6 +82,6 @@ def is_selected(
     mask = selection_mask(data)
     if mask is None or (mask.fabrication is not None and not settings.enhanced_selection):
         return False
-    if mask.is_exact and mask.fabrication is None and not settings.exact_selection:
+    if mask.is_exact and not settings.exact_selection:
         return False
     return mask.matches(wire_address, fabrication_number)

@@ -121,7 +121,7 @@ class Analyzer:
         said = f"{milliseconds(silence)} after the last character"
         if self._answer_end is not None and silence < 0:
             return [Finding(frame.start, "request-during-answer", f"{milliseconds(-silence)} before its end")]
-        if exchange.answer is not None or not exchange.expects_answer:
+        if exchange.result is Result.ANSWERED or not exchange.expects_answer:
             return []
         if self._answer_end is not None:
             return [Finding(frame.start, "no-idle-time", said)] if silence < idle_time(frame.baud) else []
@@ -213,6 +213,7 @@ class Analyzer:
         at_once = frame.start < answer.end or COLLISION in frame.cause
         if at_once or (soon and isinstance(answer.item, SingleCharacter)):
             self._aside(exchange, frame, Role.COLLISION, "collision", f"{frame.source or 'a slave'} too")
+            self._counts.unanswered(exchange.attempts[-1].item)
         else:
             self._aside(exchange, frame, Role.UNASKED, "unasked-answer", hex_text(frame.raw))
 
@@ -230,7 +231,7 @@ class Analyzer:
 
 def _is_repeat(exchange: Exchange, frame: TimedFrame) -> bool:
     """The same request again, while its answer is still due."""
-    if exchange.answer is not None or not exchange.expects_answer:
+    if exchange.result is Result.ANSWERED or not exchange.expects_answer:
         return False
     return exchange.attempts[-1].raw == frame.raw
 

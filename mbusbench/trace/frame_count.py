@@ -5,7 +5,8 @@ from __future__ import annotations
 from mbusbench.codec import control_field
 from mbusbench.codec.address import SELECTED
 from mbusbench.codec.commands import CI_SELECTION, CI_SELECTION_REVERSED
-from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.codec.frame import Frame, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame_reader import Reject
 from mbusbench.protocol.fcb import Service
 from mbusbench.trace.exchange import Sequence
 
@@ -46,6 +47,14 @@ class FrameCounts:
         service = _SERVICES.get(control_field.function_code(frame.control))
         if service is not None and frame.control & control_field.FCV:
             self._last[(frame.address, service)] = (frame.control >> 5 & 1, True)
+
+    def unanswered(self, item: Frame | Reject) -> None:
+        """What seemed to be the answer was none that a master could use."""
+        if isinstance(item, Reject | SingleCharacter):
+            return
+        key = (item.address, _SERVICES.get(control_field.function_code(item.control), Service.REQ_UD2))
+        if key in self._last:
+            self._last[key] = (self._last[key][0], False)
 
     def reset(self, address: int) -> None:
         """The link to `address` begins anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mbusbench.trace.assembly import TimedFrame
-from mbusbench.trace.description import describe_frame
+from mbusbench.trace.description import describe_frame, printable
 from mbusbench.trace.exchange import Exchange, Result
 from mbusbench.trace.text import bit_times, milliseconds, seconds
 
@@ -36,7 +36,7 @@ def exchange_lines(exchange: Exchange) -> list[str]:
         for role, frame in exchange.others
     )
     lines += (f"{_INDENT}! {finding.rule}: {finding.text}. {finding.words}" for finding in exchange.findings)
-    return lines
+    return list(map(printable, lines))
 
 
 def exchange_fields(exchange: Exchange) -> dict[str, Any]:

@@ -130,6 +130,12 @@ def test_written_counter_rolls_over() -> None:
     assert raw(subject, HOUR) == ["0A 06 05 00"]
 
 
+def test_written_binary_counter_rolls_over_before_it_becomes_negative() -> None:
+    subject = meter("{vif: volume, unit: l, code: int8, writable: true, value: {counter: {rate: 10}}}")
+    assert write(subject, "01 13 7E") is None
+    assert raw(subject, HOUR) == ["01 13 08"]
+
+
 def test_written_real_value_goes_on() -> None:
     subject = meter("{vif: energy, unit: kWh, code: real32, writable: true, value: {counter: {rate: 10}}}")
     assert write(subject, "05 06 " + struct.pack("<f", 2.5).hex(), HOUR) is None

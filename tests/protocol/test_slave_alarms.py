@@ -7,7 +7,7 @@ import pytest
 from mbusbench.codec.frame import ACK, Frame, LongFrame
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_settings import FcbServices
+from mbusbench.protocol.slave_settings import FcbPaths, FcbServices
 from tests.protocol.slave_bench import SECOND_NS, Bench
 
 ONCE = Alarm(0x04)
@@ -106,7 +106,16 @@ def test_alarms_and_requests_with_a_common_frame_count_bit() -> None:
     repeated = bench.short(0x7A)
     assert isinstance(repeated, LongFrame)
     assert repeated.ci == 0x72
-    assert state(bench.short(0x5A)) == 4
+    alarm = bench.short(0x5A)
+    assert state(alarm) == 4
+    assert bench.short(0x5B) == alarm
+
+
+def test_alarms_over_two_ways_with_shared_frame_count_bits() -> None:
+    bench = Bench(alarms=[ONCE], fcb_paths=FcbPaths.SHARED)
+    bench.select()
+    assert state(bench.short(0x7A)) == 4
+    assert state(bench.short(0x5A, 253)) is None
 
 
 def test_alarm_that_was_cleared_is_gone() -> None:

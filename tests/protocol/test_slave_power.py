@@ -118,6 +118,8 @@ def test_power_failure_keeps_address_identification_access_number_and_clock() ->
 def test_power_failure_forgets_bits_selection_and_place() -> None:
     bench = Bench()
     bench.select()
+    assert bench.long(0x73, 5, 0xA0) == ACK
+    bench.application.pending_error = None
     assert [bench.telegram(control) for control in (0x7B, 0x5B)] == [1, 2]
     assert bench.telegram(0x7B, 253) == 1
     bench.link.power_up(0)

@@ -55,6 +55,16 @@ def test_link_reset_of_the_own_address_resets_shared_bits_for_253_too() -> None:
     assert bench.telegram(0x5B, 253) == 2
 
 
+@pytest.mark.parametrize(("paths", "executed"), [(FcbPaths.SEPARATE, True), (FcbPaths.SHARED, False)])
+def test_command_over_the_other_way_is_a_repeat_where_the_bits_are_shared(paths: FcbPaths, executed: bool) -> None:
+    bench = Bench(fcb_paths=paths)
+    bench.select()
+    assert bench.long(0x73, 5, 0x51, CLOCK) == ACK
+    bench.device.shown = None
+    assert bench.long(0x73, 253, 0x51, CLOCK) == ACK
+    assert (bench.device.shown is not None) is executed
+
+
 def test_single_frame_count_bit_takes_a_request_with_the_bit_of_a_command_for_its_repeat() -> None:
     bench = Bench(fcb_services=FcbServices.SINGLE)
     bench.short(0x40)

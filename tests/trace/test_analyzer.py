@@ -192,6 +192,16 @@ def test_answers_at_the_same_time_are_a_collision() -> None:
     assert exchange.findings[0].text == "slave 6 too"
 
 
+def test_request_is_repeated_after_a_collision_with_the_same_frame_count_bit() -> None:
+    to_all = ShortFrame(0x7B, 254).encode()
+    request, first, again = _conversation(("master", to_all), ("slave", TELEGRAM), ("master", to_all))
+    second = answered(first.time + MS, OF_ANOTHER, source="slave 6")
+    (exchange,) = analyze([request, first, second, again])
+    assert (len(exchange.attempts), _rules(exchange)) == (2, ["collision"])
+    exchanges = analyze([request, first, second, sent(10**9, RESET), sent(2 * 10**9, to_all)])
+    assert _rules(*exchanges) == ["collision"]
+
+
 def test_collision_on_a_line_without_speed_is_told_by_its_cause() -> None:
     events = [TraceEvent(0, Kind.MASTER, 1, data=ShortFrame(0x40, 254).encode())]
     events += [TraceEvent(0, Kind.SLAVE, source=f"slave {n}", data=ACKNOWLEDGED, cause=(COLLISION,)) for n in (5, 6)]

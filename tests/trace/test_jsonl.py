@@ -96,6 +96,13 @@ def test_what_is_no_trace_is_told_with_its_line(lines: list[str], complaint: str
     assert len(str(caught.value)) < 200
 
 
+def test_trace_has_no_more_events_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mbusbench.trace.jsonl.MOST_EVENTS", 2)
+    assert len(read_trace([HEADER, EVENT, EVENT])) == 2
+    with pytest.raises(MBusUsageError, match="t:4: a trace of more than 2 events"):
+        read_trace([HEADER, EVENT, EVENT, EVENT], "t")
+
+
 def _interpreters() -> list[str]:
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     return sorted(str(path) for path in root.glob("3.1[1-9].*/bin/python"))
