@@ -190,9 +190,9 @@ class DirectLine:
             signals = signals[:1]
         self._at_start(signals, [port])
 
-    def is_sending(self, slave: Slave, baud: int, now: int) -> bool:
-        """False: nothing takes time here."""
-        return False
+    def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
+        """Always: nothing takes time here."""
+        return True
 
     def power_cycle(self, now: int, slave: Slave | None = None) -> None:
         """What slaves were to send later is lost with the power of all of them."""

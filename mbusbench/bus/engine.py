@@ -358,7 +358,7 @@ class VirtualBus:
         interference = line.interference
         replies: list[tuple[Slave, bytes]] = []
         for slave in slaves:
-            if (baud and not slave.link.hears(baud, now)) or line.is_sending(slave, baud, now):
+            if baud and not (slave.link.hears(baud, now) and line.takes_requests(slave, baud, now)):
                 continue
             if interference is not None and not interference.of_request(frame, slave, port, now):
                 continue

@@ -25,6 +25,9 @@ from mbusbench.trace.event import CLOSED, COLLISION, LOST, Kind, TraceEvent, Tra
 BACKLOG = 4096
 """Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
 
+CROWD = 8
+"""Answers to earlier requests that may be under way at once: no master wants two, a flood would have any number."""
+
 Action = Callable[[int], None]
 
 
@@ -72,6 +75,7 @@ class TimedLine:
         self._sequence = 0
         self._sends: list[Send] = []
         self._answers: list[_Answer] = []
+        self._is_crowded = False
         self._noise = None if noise is None else NoiseSource(noise, seed)
         self._noise_is_due = False
         self._to_slaves = BitErrors(errors_to_slaves, f"{seed}/line/errors_to_slaves") if errors_to_slaves else None
@@ -203,10 +207,18 @@ class TimedLine:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
                     self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
-    def is_sending(self, slave: Slave, baud: int, now: int) -> bool:
-        """Whether the slave could not answer a request that ends now, because an answer of its own is in the way."""
+    def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
+        """Whether the slave can answer a request that ends now.
+
+        Not where an answer of its own is in the way; nor where CROWD answers to earlier requests are, and then not
+        until all of them are over.
+        """
+        if not self._answers:
+            return True
         earliest = now + bit_time(baud, RESPONSE_MINIMUM_BITS)
-        return any(answer.slave is slave and answer.end > earliest for answer in self._answers)
+        under_way = [answer.slave for answer in self._answers if answer.end > earliest]
+        self._is_crowded = len(under_way) >= CROWD or (self._is_crowded and bool(under_way))
+        return not self._is_crowded and slave not in under_way
 
     def _send(self, answer: _Answer, whole: bool, now: int) -> None:
         if self.trace is not None:
