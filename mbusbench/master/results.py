@@ -122,7 +122,8 @@ class MBusSlaveData(MBusSlaveInfo):
 
     `partial` says that a telegram could be read only in part, `diagnostics` why; `more_records_follow` that the meter
     has telegrams that are not here; `encrypted` that records are missing for want of the key; `manufacturer_data` (hex,
-    one for each telegram that has any) is what stands behind DIF 0F and 1F.
+    one for each telegram that has any) is what stands behind DIF 0F and 1F. `stale` says that a telegram came that an
+    earlier readout had brought already, from a meter whose access number counts telegrams; never in `decode`.
     """
 
     timestamp: datetime | None
@@ -131,6 +132,7 @@ class MBusSlaveData(MBusSlaveInfo):
     more_records_follow: bool = False
     partial: bool = False
     encrypted: bool = False
+    stale: bool = False
     application_error: int | None = None
     alarm: int | None = None
     manufacturer_data: tuple[str, ...] = ()
@@ -186,7 +188,9 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
     return slave_data([decode_telegram(frame, key=key)], frame[5], None)
 
 
-def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
+def slave_data(
+    telegrams: Sequence[Telegram], address: int, timestamp: datetime | None, *, stale: bool = False
+) -> MBusSlaveData:
     """The result of one readout; `telegrams` in the order received, at least one."""
     first, last = telegrams[0], telegrams[-1]
     records: list[MBusSlaveRecord] = []
@@ -212,6 +216,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
         "more_records_follow": last.structure.more_records_follow,
         "partial": partial,
         "encrypted": encrypted,
+        "stale": stale,
         "application_error": first.application_error,
         "alarm": first.alarm,
         "manufacturer_data": tuple(manufacturer_data),
