@@ -138,6 +138,17 @@ class MBusSlaveData(MBusSlaveInfo):
     manufacturer_data: tuple[str, ...] = ()
     diagnostics: tuple[str, ...] = ()
 
+    # CI field and what follows it, in clear, of each telegram.
+    _datagrams: tuple[tuple[int, bytes], ...] = PrivateAttr(default=())
+
+    def to_xml(self) -> str:
+        """The reading as XML in the form of libmbus. MBusUsageError where it was not decoded here but loaded."""
+        from mbusbench.master.libmbus_xml import libmbus_xml
+
+        if not self._datagrams:
+            raise MBusUsageError("a reading that was loaded from elsewhere cannot be written as XML")
+        return libmbus_xml([Telegram.decode(ci, data) for ci, data in self._datagrams], self.timestamp)
+
     def get_record(
         self,
         record_type: MBusRecordType | str,
@@ -226,7 +237,7 @@ def slave_data(
     _set_fields(data, fields)
     _set_names(data, _DATA_FIELDS)
     _set_extra(data, None)
-    _set_private(data, None)
+    _set_private(data, {"_datagrams": tuple([(telegram.ci, telegram.plain) for telegram in telegrams])})
     return data
 
 
