@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import decoding
+from benchmarks import bus_day, decoding
 from benchmarks.__main__ import main
 from benchmarks.measure import Result, interleaved, table
 from mbusbench.codec.telegram import decode_telegram
@@ -64,4 +64,12 @@ def test_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as caught:
         main(["nothing"])
     assert caught.value.code == 2
-    assert "decoding, exchange, startup" in capsys.readouterr().err
+    assert "decoding, exchange, bus, startup, pacing" in capsys.readouterr().err
+
+
+def test_every_readout_of_the_bus_benchmark_succeeds_and_takes_its_time_on_the_line() -> None:
+    found = bus_day.run(3, 2)
+    assert found.readouts == 6
+    octets, delays = 5 + 1 + 5 + 195, 2 * (11 / 2400 + 0.003)
+    shortest = 6 * (octets * 11 / 2400 + delays)
+    assert shortest <= found.bus <= shortest + 12 * 0.002

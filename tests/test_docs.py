@@ -13,6 +13,7 @@ from mbusbench.bus import VirtualBus
 from mbusbench.cli.main import COMMANDS
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
 from mbusbench.meter import catalogue
+from mbusbench.meter.behaviour import Behaviour
 from tests.cli.frames import FIXED_DATA, REQUEST, SELECTION
 from tests.cli.invoking import invoke
 
@@ -34,15 +35,25 @@ def _documented(section: str) -> set[str]:
 
 
 def test_device_file_of_the_documentation_is_a_device(tmp_path: Path) -> None:
-    (block,) = _blocks("device-file.md", "yaml")
+    block, *additions = _blocks("device-file.md", "yaml")
     path = tmp_path / "device.yaml"
     path.write_text(block, encoding="utf-8")
     assert len(catalogue.load(str(path)).telegrams[0].records) == 5
     assert len(block.splitlines()) < 20
+    path.write_text("".join([block, *additions]), encoding="utf-8")
+    found = catalogue.load(str(path))
+    assert (len(found.alarms), len(found.busy)) == (2, 1)
+    assert found.settings.start_up == 2 * 10**9
+
+
+def test_every_setting_of_a_slave_is_documented() -> None:
+    first_cells = [row.split(" | ")[0] for row in _text("device-file.md").splitlines() if row.startswith("| `")]
+    documented = {key for cell in first_cells for key in re.findall(r"`(\w+)`", cell)}
+    assert set(Behaviour.model_fields) <= documented
 
 
 def test_mistake_in_the_documentation_is_shown_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = _blocks("device-file.md", "yaml")
+    block = _blocks("device-file.md", "yaml")[0]
     (line,) = _blocks("device-file.md", "text")
     monkeypatch.chdir(tmp_path)
     Path("device.yaml").write_text(block.replace(" address:", " adress:"), encoding="utf-8")

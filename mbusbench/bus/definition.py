@@ -10,24 +10,35 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
+from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
+from mbusbench.bus.noise import Noise
+from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error, read_document
-from mbusbench.definition.fields import Byte, Format, IdentificationNumber, Instant, PrimaryAddress, in_range, one_of
-from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.definition.fields import (
+    Byte,
+    Duration,
+    Format,
+    IdentificationNumber,
+    Instant,
+    PrimaryAddress,
+    in_range,
+    nanoseconds,
+    one_of,
+)
+from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.errors import DefinitionError, MBusUsageError
+from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
-from mbusbench.meter.definition import Baud, Device, Manufacturer, Medium, ResponseDelay
+from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.definition import MAX_EVENTS, Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.protocol.slave_security import record_space
+from mbusbench.protocol.slave_settings import AfterLast
 
 MAX_METERS = 2000
 HIGHEST_ADDRESS = 250
-
-
-class Parity(Enum):
-    EVEN = "even"
-    ODD = "odd"
-    NONE = "none"
+MAX_NOISE = 1000
 
 
 def _speed(value: object) -> float | None:
@@ -38,6 +49,35 @@ def _speed(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6:
         return float(value)
     raise mistake(f"{shown(value)} is not a speed: real, max, or a factor such as 10")
+
+
+class HeardBy(Enum):
+    """Who hears noise: it is on the wire that masters listen to, on the other, or on both."""
+
+    MASTERS = "masters"
+    SLAVES = "slaves"
+    BOTH = "both"
+
+
+def _positive(value: object) -> int:
+    found = nanoseconds(value)
+    if found == 0:
+        raise mistake("0 is no time to wait")
+    return found
+
+
+def _count(value: object) -> tuple[int, int]:
+    pair = value if isinstance(value, list) else [value, value]
+    counts = [each for each in pair if isinstance(each, int) and not isinstance(each, bool) and 1 <= each <= MAX_NOISE]
+    if len(pair) != 2 or len(counts) != 2 or counts[0] > counts[1]:
+        raise mistake(f"{shown(value)} is not a number of bytes from 1 to {MAX_NOISE}, or two: the least and the most")
+    return counts[0], counts[1]
+
+
+def _probability(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise mistake(f"{shown(value)} is not a probability from 0 to 1")
 
 
 def _endpoint(value: object) -> str:
@@ -65,14 +105,83 @@ def _is_any(value: object, empty: tuple[object, ...]) -> bool:
     return any(type(value) is type(each) and value == each for each in empty)
 
 
+class NoiseDefinition(Definition):
+    """Characters that nobody sent: every `interval` on average, `bytes` of them, on what `heard_by` listen to."""
+
+    interval: Annotated[int, PlainValidator(_positive)]
+    bytes: Annotated[tuple[int, int], PlainValidator(_count)] = (1, 1)
+    heard_by: Annotated[HeardBy, one_of(HeardBy)] = HeardBy.MASTERS
+
+    @property
+    def options(self) -> Noise:
+        return Noise(
+            self.interval, *self.bytes, self.heard_by is not HeardBy.SLAVES, self.heard_by is not HeardBy.MASTERS
+        )
+
+
+class BitErrorDefinition(Definition):
+    """The probability that a bit arrives inverted, for each direction."""
+
+    to_slaves: Annotated[float, PlainValidator(_probability)] = 0.0
+    to_masters: Annotated[float, PlainValidator(_probability)] = 0.0
+
+
 class Line(Definition):
     """The wire. `echo`: the master's port hears its own bytes, as behind some level converters."""
 
     baud: Baud = 2400
     parity: Annotated[Parity, one_of(Parity)] = Parity.EVEN
     echo: bool = False
+    noise: NoiseDefinition | None = None
+    bit_errors: BitErrorDefinition = BitErrorDefinition()
 
     _no_noise = model_validator(mode="before")(_without(("noise",), (0, 0.0)))
+
+    @property
+    def is_disturbed(self) -> bool:
+        return self.noise is not None or self.bit_errors != BitErrorDefinition()
+
+
+class GatewayDefinition(Definition):
+    """A serial-to-TCP gateway, as `GatewayOptions`."""
+
+    latency: Duration = 0
+    jitter: Duration = 0
+    segment: Annotated[int, in_range(1, 65_536)] | None = None
+    quiet: Duration | None = None
+    longest: Duration | None = None
+    spacing: Duration = 0
+    one_in_flight: bool = False
+    timeout: Duration = 2_000_000_000
+    drop: bool = False
+    idle_close: Annotated[int, PlainValidator(_positive)] | None = None
+
+
+class ListenEntry(Definition):
+    """An endpoint, alone or with what its ports are like."""
+
+    url: Annotated[str, PlainValidator(_endpoint)]
+    echo: bool | None = None
+    collision_break: Duration | None = None
+    collision_slaves: Annotated[int, in_range(2, MAX_METERS)] = 2
+    overload_break: Duration | None = None
+    overload_slaves: Annotated[int, in_range(2, MAX_METERS)] = 10
+    gateway: GatewayDefinition | None = None
+
+    _only_url = model_validator(mode="before")(
+        lambda data: data if isinstance(data, dict) else {"url": _endpoint(data)}
+    )
+
+    @property
+    def options(self) -> PortOptions:
+        return PortOptions(
+            self.echo,
+            self.collision_break,
+            self.collision_slaves,
+            self.overload_break,
+            self.overload_slaves,
+            None if self.gateway is None else GatewayOptions(**self.gateway.model_dump()),
+        )
 
 
 class MeterEntry(Definition):
@@ -89,6 +198,12 @@ class MeterEntry(Definition):
     fcb: Annotated[FcbMode, one_of(FcbMode)] | None = None
     after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
     response_delay: ResponseDelay | None = None
+    behaviour: Behaviour = Behaviour()
+    alarms: list[AlarmDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    busy: list[BusyDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
+    security: Security | None = None
+    key: Key | None = None
+    baud: Baud | None = None
 
 
 class BusDefinition(Definition):
@@ -99,11 +214,24 @@ class BusDefinition(Definition):
     speed: Annotated[float | None, PlainValidator(_speed)] = None
     epoch: Instant = DEFAULT_EPOCH
     line: Line = Line()
-    listen: list[Annotated[str, PlainValidator(_endpoint)]] = []  # noqa: RUF012
+    listen: list[ListenEntry] = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
+    faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 
-    _no_faults = model_validator(mode="before")(_without(("faults",), ([],)))
+    @model_validator(mode="after")
+    def _faults_fit_together(self) -> BusDefinition:
+        found = list(mistakes_of_faults(self.faults))
+        if found:
+            raise mistakes([(("faults", *path), text) for path, text in found])
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BusDefinition:
+        if self.speed is None and self.line.is_disturbed:
+            what = "noise" if self.line.noise is not None else "bit_errors"
+            raise mistake("a line without time has no disturbances: write speed: real, or a factor", ["line", what])
+        return self
 
 
 class BusFile:
@@ -130,6 +258,12 @@ class BusFile:
                 fcb=entry.fcb,
                 after_last=entry.after_last,
                 response_delay=entry.response_delay,
+                settings=entry.behaviour.applied_to(device.settings),
+                alarms=None if entry.alarms is None else [each.alarm for each in entry.alarms],
+                busy=None if entry.busy is None else [(each.from_, each.until) for each in entry.busy],
+                security=entry.security,
+                key=entry.key,
+                baud=entry.baud,
                 seed=f"{seed}/meter/{index}",
                 epoch=epoch,
             )
@@ -152,6 +286,9 @@ class BusFile:
                 broken += str(error).splitlines()
         if not mistakes and not broken:
             mistakes = list(_address_mistakes(self._document, self.definition, devices))
+            for index, (entry, device) in enumerate(zip(self.definition.meters, devices, strict=True)):
+                found = _meter_mistakes(entry, device)
+                mistakes += [self._document.mistake(("meters", index, key), text) for key, text in found]
         if mistakes or broken:
             own = str(definition_error(mistakes)).splitlines() if mistakes else []
             raise DefinitionError("\n".join([*own, *dict.fromkeys(broken)]))
@@ -178,6 +315,21 @@ def counted_up(identification: str, by: int) -> str:
     if identification.isdigit():
         return f"{(int(identification) + by) % 10**8:08d}"
     return f"{(int(identification, 16) + by) % 16**8:08X}"
+
+
+def _meter_mistakes(entry: MeterEntry, device: Device) -> Iterator[tuple[str, str]]:
+    """(key of the entry, what is wrong with it on this device)."""
+    security = device.device.security if entry.security is None else entry.security
+    if entry.key is not None and security is None:
+        yield "key", "neither the entry nor the device says which security: 5 or 7"
+    if entry.security is not None:
+        longest, space = max(map(device.record_bytes, range(len(device.telegrams)))), record_space(entry.security)
+        if entry.key is None and device.device.key is None:
+            yield "security", "neither the entry nor the device has a key"
+        elif longest > space:
+            yield "security", f"a telegram of the device has {longest} bytes of records, an encrypted one holds {space}"
+    if entry.baud is not None and entry.baud not in device.device.baud:
+        yield "baud", f"the device knows {', '.join(map(str, device.device.baud))}"
 
 
 def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Device]) -> Iterator[Mistake]:

@@ -1,65 +1,42 @@
 """VirtualBus: the engine. Requests in, answers out, at their times; sans-IO, all state in here.
 
-Ports are the masters' sides of the line; an answer goes to the port that asked. With `speed` None everything happens at
-once, otherwise characters take their time. Collisions are the AND of bytes here, not of bits.
+Ports are the masters' sides of the line. With `speed` None everything happens at once and each master hears what it
+asked for; otherwise there is one line with a time of its own, and every master hears every answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from heapq import heappop, heappush
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mbusbench.bus.definition import BusFile, counted_up
+from mbusbench.bus.direct_line import DirectLine
+from mbusbench.bus.fault import FaultDefinition
+from mbusbench.bus.fault_schedule import FaultSchedule
+from mbusbench.bus.hearing import Request
+from mbusbench.bus.interference import Interference
+from mbusbench.bus.noise import Noise
+from mbusbench.bus.population import Population
+from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
 from mbusbench.bus.slave import Slave
-from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, PRIMARY_RANGE, SELECTED
-from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
-from mbusbench.codec.frame_reader import FrameReader
+from mbusbench.bus.timed_line import TimedLine
+from mbusbench.codec.address import PRIMARY_RANGE, SELECTED
+from mbusbench.codec.frame import LongFrame
 from mbusbench.errors import MBusUsageError
+from mbusbench.line.wire import Parity, WireSignal
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
-from mbusbench.protocol.slave_link import SELECTION, SELECTION_MODE_2
-from mbusbench.timing import BAUD_RATES, bit_time, character_time, idle_time
-from mbusbench.trace.event import CLOSED, COLLISION, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
+from mbusbench.timing import BAUD_RATES
+from mbusbench.trace.event import CLOSED, FORMAT, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
 
 if TYPE_CHECKING:
-    from mbusbench.bus.server import BusServer, MemoryStream
+    from mbusbench.bus.endpoints.memory import MemoryStream
+    from mbusbench.bus.server import BusServer
 
-DEFAULT_RESPONSE_MARGIN = 3_000_000
-"""ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
-BACKLOG = 4096
-"""Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
-IDLE_AT_MAXIMUM_SPEED = 50_000_000
-"""ns after which a half frame is given up where nothing has a speed; a busy host makes gaps of its own."""
-
-
-class Send(NamedTuple):
-    """An effect: bytes for a port, now."""
-
-    port: int
-    data: bytes
-
-
-class _Transmission:
-    """Characters under way to a port."""
-
-    __slots__ = ("data", "port", "sent", "start")
-
-    def __init__(self, port: int, start: int, data: bytes) -> None:
-        self.port = port
-        self.start = start
-        self.data = data
-        self.sent = 0
-
-
-class _Port:
-    __slots__ = ("idle_at", "reader")
-
-    def __init__(self) -> None:
-        self.reader = FrameReader()
-        self.idle_at: int | None = None
+LagOf = Callable[[int, int], int]
 
 
 class VirtualBus:
@@ -70,42 +47,79 @@ class VirtualBus:
         meters: Iterable[Meter] = (),
         *,
         baud: int = 2400,
+        parity: Parity = Parity.EVEN,
         speed: float | None = None,
         echo: bool = False,
+        noise: Noise | None = None,
+        errors_to_slaves: float = 0.0,
+        errors_to_masters: float = 0.0,
         seed: int = 0,
         listen: Sequence[str] = (),
+        epoch: datetime = DEFAULT_EPOCH,
+        port_options: Mapping[str, PortOptions] | None = None,
+        faults: Iterable[FaultDefinition] = (),
     ) -> None:
-        """`speed` is None for as fast as possible, 1 for the baud rate's own, 10 for ten times that."""
+        """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
+
+        `baud` and `parity` are those of the masters' ports until they say otherwise; the slaves know their own rates.
+        `errors_to_slaves` and `errors_to_masters` are the probabilities that a bit arrives inverted; they and `noise`
+        need a speed. `port_options` are those of the endpoints in `listen`.
+        """
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
+        for rate in (errors_to_slaves, errors_to_masters):
+            if not 0 <= rate <= 1:
+                raise MBusUsageError(f"bit error rate {rate} is not in 0..1")
         self.seed = seed
         self.listen = tuple(listen)
-        self._slaves = [Slave(meter) for meter in meters]
-        self._by_address: dict[int, list[Slave]] = {}
-        for slave in self._slaves:
-            self._by_address.setdefault(slave.indexed_at, []).append(slave)
-        self._selected: dict[Slave, None] = {}
-        self._echo = echo
-        self._ports: dict[int, _Port] = {}
-        self._next_port = 0
-        self._queue: list[tuple[int, int, _Transmission]] = []
-        self._sequence = 0
-        self._line_free = 0
-        self.trace: TraceSink | None = None
-        """Takes an event for everything that happens, where it is set."""
+        self.epoch = epoch
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
+        self._port_options = dict(port_options or {})
+        self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
         self._baud = baud
+        self._parity = parity
+        self._echo = echo
+        self._noise = noise
+        self._errors = errors_to_slaves, errors_to_masters
+        self._next_port = 0
+        self.faults = FaultSchedule(self, seed, baud, parity)
+        """What the bus shall do wrong; nothing, as long as none is armed."""
+        self._line: TimedLine | DirectLine
+        self._factor: float | None = None
+        self._lag_of: LagOf | None = None
         self.set_speed(speed)
+        self.faults.arm_all(faults)
 
     def set_speed(self, speed: float | None) -> None:
         """As the argument `speed`; for a bus that was built from a file, before it is served."""
-        if speed is not None and not speed > 0:
-            raise MBusUsageError(f"speed {speed} is not above 0")
-        self._speed = speed
-        self._character = self._scaled(character_time(self._baud))
-        self._default_delay = bit_time(self._baud, 11) + DEFAULT_RESPONSE_MARGIN
-        self._idle = self._scaled(idle_time(self._baud)) or IDLE_AT_MAXIMUM_SPEED
+        if speed is not None and not 0 < speed <= 1e6:
+            raise MBusUsageError(f"speed {speed} is not above 0, and at most 1000000")
+        previous: TimedLine | DirectLine | None = getattr(self, "_line", None)
+        if previous is not None and previous.port_count:
+            raise MBusUsageError("the speed of a bus cannot change while masters are connected")
+        self.speed = speed
+        self._factor = None if speed is None or speed == 1 else speed
+        if speed is None:
+            self._line = DirectLine(
+                self._on_request, baud=self._baud, parity=self._parity, echo=self._echo, seed=self.seed
+            )
+        else:
+            self._line = TimedLine(
+                self._on_request,
+                baud=self._baud,
+                parity=self._parity,
+                echo=self._echo,
+                seed=self.seed,
+                noise=self._noise,
+                errors_to_slaves=self._errors[0],
+                errors_to_masters=self._errors[1],
+            )
+        self.lag_of = self._lag_of
+        if previous is not None:
+            self._line.interference = previous.interference
+            self._line.set_trace(previous.trace)
+            self.faults.plan_times()
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
@@ -113,12 +127,33 @@ class VirtualBus:
         file = BusFile(path)
         bus = file.definition
         used = bus.seed if seed is None else seed
+        line = bus.line
         return cls(
-            file.meters(used), baud=bus.line.baud, speed=bus.speed, echo=bus.line.echo, seed=used, listen=bus.listen
+            file.meters(used),
+            baud=line.baud,
+            parity=line.parity,
+            speed=bus.speed,
+            echo=line.echo,
+            noise=line.noise.options if line.noise is not None else None,
+            errors_to_slaves=line.bit_errors.to_slaves,
+            errors_to_masters=line.bit_errors.to_masters,
+            seed=used,
+            listen=[entry.url for entry in bus.listen],
+            port_options={entry.url: entry.options for entry in bus.listen},
+            faults=bus.faults,
+            epoch=bus.epoch,
         )
 
     @classmethod
-    def from_devices(cls, names: Iterable[str], *, seed: int = 0, epoch: datetime = DEFAULT_EPOCH) -> VirtualBus:
+    def from_devices(
+        cls,
+        names: Iterable[str],
+        *,
+        seed: int = 0,
+        epoch: datetime = DEFAULT_EPOCH,
+        baud: int = 2400,
+        speed: float | None = None,
+    ) -> VirtualBus:
         """One meter of each named device, at the device's own address or the next that is free.
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
@@ -138,12 +173,45 @@ class VirtualBus:
             identification = counted_up(device.device.id, copies[name])
             seed_name = f"{seed}/meter/{index}"
             meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
-        return cls(meters, seed=seed)
+        return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
     def meters(self) -> list[Meter]:
         """The meters, in the order in which they were given."""
-        return [slave.meter for slave in self._slaves]
+        return [slave.meter for slave in self._population.slaves]
+
+    @property
+    def slaves(self) -> list[Slave]:
+        """The slaves that the meters are on the line, in the same order."""
+        return self._population.slaves
+
+    @property
+    def trace(self) -> TraceSink | None:
+        """Gets an event for each thing that happens; none are made while it is None."""
+        return self._line.trace
+
+    @trace.setter
+    def trace(self, trace: TraceSink | None) -> None:
+        self._line.set_trace(trace)
+
+    @property
+    def lag_of(self) -> LagOf | None:
+        """Asked with a port and when characters were due, on the clock of `poll`: how late the host was with them."""
+        return self._lag_of
+
+    @lag_of.setter
+    def lag_of(self, lag_of: LagOf | None) -> None:
+        self._lag_of = lag_of
+        self._line.lag_of = None if lag_of is None else lambda port, end: lag_of(port, self._clock_time(end))
+
+    @property
+    def interference(self) -> Interference | None:
+        """What disturbs transmissions; nothing is asked while it is None."""
+        return self._line.interference
+
+    @interference.setter
+    def interference(self, interference: Interference | None) -> None:
+        self._line.interference = interference
 
     def serve(self, *urls: str) -> BusServer:
         """An async context manager that serves the bus on `urls` (`tcp://127.0.0.1:0`), else on those of its file.
@@ -156,175 +224,147 @@ class VirtualBus:
 
     def connect(self) -> MemoryStream:
         """A byte stream to the bus inside this process, for the running event loop."""
-        from mbusbench.bus.server import MemoryStream
+        from mbusbench.bus.endpoints.memory import MemoryStream
 
         return MemoryStream(self)
 
-    def _scaled(self, duration: int) -> int:
-        """A duration of the line at the speed of this bus."""
-        if self._speed is None:
-            return 0
-        return duration if self._speed == 1 else round(duration / self._speed)
+    def options_of(self, endpoint: str) -> PortOptions:
+        """What the bus file says about the ports of an endpoint in `listen`."""
+        return self._port_options.get(endpoint, PLAIN_PORT)
 
-    def open_port(self, now: int = 0) -> int:
-        """A new master's side of the line."""
+    @property
+    def baud(self) -> int:
+        """The rate of a port that was not told another one."""
+        return self._baud
+
+    @property
+    def parity(self) -> Parity:
+        """The parity of the slaves, and of a port that was not told another one."""
+        return self._parity
+
+    def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
+        """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`."""
         self._next_port += 1
-        self._ports[self._next_port] = _Port()
-        if self.trace is not None:
-            self.trace(TraceEvent(now, Kind.NOTE, self._next_port, cause=(OPENED,)))
+        self._line.open_port(self._next_port, options or PLAIN_PORT, self._line_time(now))
+        self._note(OPENED, self._next_port, self._line_time(now))
         return self._next_port
 
     def close_port(self, port: int, now: int = 0) -> None:
-        """What is under way to it is dropped."""
-        if self._ports.pop(port, None) is not None and self.trace is not None:
-            self.trace(TraceEvent(now, Kind.NOTE, port, cause=(CLOSED,)))
+        """What is under way to it is dropped; what it has sent stays on the line."""
+        if self._line.close_port(port):
+            self._note(CLOSED, port, self._line_time(now))
 
-    def power_cycle(self, now: int) -> None:
-        """The bus loses its power: every slave forgets what it does not keep."""
-        self._queue.clear()
-        self._selected.clear()
-        for slave in self._slaves:
-            slave.link.power_up(now)
+    def set_port_format(self, port: int, baud: int, parity: Parity, now: int = 0) -> None:
+        """The master set its UART to another rate or parity."""
+        if baud not in BAUD_RATES:
+            raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
+        self._line.set_port_format(port, baud, parity)
         if self.trace is not None:
-            self.trace(TraceEvent(now, Kind.NOTE, cause=(POWER_CYCLE,)))
+            self.trace(TraceEvent(self._line_time(now), Kind.NOTE, port, baud=baud, parity=parity, cause=(FORMAT,)))
+
+    def set_break(self, port: int, on: bool, now: int) -> None:
+        """The master holds the line in break from now on, or lets it go."""
+        self._line.set_break(port, on, self._line_time(now))
 
     def receive(self, port: int, data: bytes, now: int) -> None:
         """Bytes that a master sent, at `now` (ns since the bus's epoch)."""
-        side = self._ports[port]
-        if self._speed is not None:
-            # They enter the line when it is free and take their time on it.
-            start = max(now, self._line_free)
-            data = data[: max(0, BACKLOG - (start - now) // self._character)]
-            self._line_free = now = start + len(data) * self._character
-        if self.trace is not None:
-            self.trace(self._event(now - len(data) * self._character, Kind.MASTER, port, "", data))
-        if self._echo:
-            self._schedule(now - len(data) * self._character, port, data)
-        reader = side.reader
-        found = reader.receive(data)
-        side.idle_at = now + self._idle if reader.pending else None
-        for frame in found:
-            if isinstance(frame, LongFrame | ShortFrame):
-                self._answer(port, frame, now)
+        self._line.receive(port, data, now if self._factor is None else self._line_time(now))
 
     def poll(self, now: int) -> list[Send]:
         """What is due at `now`, in order."""
-        for port, side in self._ports.items():
-            if side.idle_at is not None and side.idle_at <= now:
-                due, side.idle_at = side.idle_at, None
-                for frame in side.reader.idle():
-                    if isinstance(frame, LongFrame | ShortFrame):
-                        self._answer(port, frame, due)
-        effects: list[Send] = []
-        queue = self._queue
-        trace = self.trace
-        while queue and queue[0][0] <= now:
-            transmission = heappop(queue)[2]
-            if transmission.port not in self._ports:
-                continue
-            if not self._character:
-                effects.append(Send(transmission.port, transmission.data))
-            else:
-                effects.append(self._characters(transmission, now))
-            if trace is not None:
-                port, data = effects[-1]
-                trace(self._event(now - len(data) * self._character, Kind.RECEIVED, port, "", data))
-        return effects
+        if self._factor is None:
+            return self._line.poll(now)
+        sends = self._line.poll(self._line_time(now))
+        return [send._replace(time=self._clock_time(send.time)) for send in sends]
 
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do again, ns since the epoch; None where it never has."""
-        times = [side.idle_at for side in self._ports.values() if side.idle_at is not None]
-        if self._queue:
-            times.append(self._queue[0][0])
-        return min(times, default=None)
+        due = self._line.next_wakeup()
+        return due if due is None or self._factor is None else self._clock_time(due)
 
-    def _characters(self, transmission: _Transmission, now: int) -> Send:
-        """The characters that are complete by now; the rest is queued again."""
-        done = min(len(transmission.data), (now - transmission.start) // self._character)
-        data = transmission.data[transmission.sent : done]
-        transmission.sent = done
-        if done < len(transmission.data):
-            self._push(transmission.start + (done + 1) * self._character, transmission)
-        return Send(transmission.port, data)
+    @property
+    def port_count(self) -> int:
+        """Ports that are open."""
+        return self._line.port_count
 
-    def _schedule(self, start: int, port: int, data: bytes) -> None:
-        self._push(start + self._character, _Transmission(port, start, data))
+    def take_whole_answers(self, port: int) -> None:
+        """From now on an answer that is alone on the line comes in one piece at its end, see `busy_until`.
 
-    def _push(self, due: int, transmission: _Transmission) -> None:
-        self._sequence += 1
-        heappush(self._queue, (due, self._sequence, transmission))
+        Anything else still comes character by character: collisions, altered answers, noise.
+        """
+        self._line.take_whole_answers(port)
 
-    def _answer(self, port: int, frame: LongFrame | ShortFrame, now: int) -> None:
-        """Let the slaves concerned have the frame, and put what they answer on the line."""
-        slaves = self._addressed(frame)
+    def busy_until(self, port: int, now: int) -> int:
+        """When the answer that `port` is getting as a whole will be there; 0 where none has begun to arrive by now."""
+        due = self._line.busy_until(port, self._line_time(now))
+        return self._clock_time(due) if due else 0
+
+    def unfold(self, port: int, now: int) -> None:
+        """`port` gets that answer by characters after all: the next `poll` returns those that are there."""
+        self._line.unfold(port, self._line_time(now))
+
+    def at(self, time: int, action: Callable[[int], None]) -> None:
+        """Call `action(time)` at a time of the line (ns), in the order in which this was asked for."""
+        self._line.at(time, action)
+
+    def put(self, signal: WireSignal) -> None:
+        """Put something on the line that masters hear, not before it starts; in the time of the line."""
+        self._line.put(signal)
+
+    def hang_up(self, port: int | None, time: int) -> None:
+        """End a master's connection, or all of them, at a time of the line."""
+        self._line.hang_up(port, time)
+
+    def power_cycle(self, now: int, slave: Slave | None = None) -> None:
+        """The bus, or one slave, loses its power for a moment: it forgets what it does not keep."""
+        self.lose_power(self._line_time(now), slave)
+
+    def lose_power(self, time: int, slave: Slave | None = None) -> None:
+        """As `power_cycle`, at a time of the line."""
+        self._line.power_cycle(time, slave)
+        slaves = self._population.slaves if slave is None else [slave]
+        for each in slaves:
+            each.link.power_up(time)
+        self._population.update(slaves)
+        self._note(POWER_CYCLE, None, time, "" if slave is None else slave.name)
+
+    def _note(self, cause: str, port: int | None, time: int, source: str = "") -> None:
+        if self.trace is not None:
+            self.trace(TraceEvent(time, Kind.NOTE, port, source, cause=(cause,)))
+
+    def _line_time(self, now: int) -> int:
+        """A time of the clock in the time of the line."""
+        return now if self._factor is None else int(now * self._factor)
+
+    def _clock_time(self, time: int) -> int:
+        """When the clock reaches a time of the line."""
+        if self._factor is None:
+            return time
+        due = ceil(time / self._factor)
+        while int(due * self._factor) < time:
+            due += 1
+        return due
+
+    def _on_request(self, frame: Request, baud: int, port: int, now: int) -> None:
+        """Let the slaves concerned have the frame, and put what they answer on the line. `baud` 0: all hear it."""
+        slaves = self._population.addressed(frame)
         if not slaves:
             return
-        replies: list[tuple[int, bytes]] = []
-        sources: list[str] = []
+        line = self._line
+        interference = line.interference
+        replies: list[tuple[Slave, bytes]] = []
         for slave in slaves:
+            if baud and not slave.link.hears(baud, now):
+                continue
+            if interference is not None and not interference.of_request(frame, slave, port, now):
+                continue
             reply = slave.link.receive(frame, now)
             if reply is not None:
-                delay = 0 if self._speed is None else self._scaled(slave.response_delay(self._default_delay))
-                replies.append((now + delay, reply.encode()))
-                sources.append(f"slave {slave.meter.address}")
+                replies.append((slave, reply.encode()))
         if type(frame) is LongFrame or frame.address >= SELECTED:
-            self._update(slaves)
-        if self.trace is not None:
-            cause = (COLLISION,) if len(replies) > 1 else ()
-            for (start, data), source in zip(replies, sources, strict=True):
-                event = self._event(start, Kind.SLAVE, None, source, data)
-                self.trace(event._replace(cause=cause, delay=start - now))
-        if len(replies) == 1:
-            self._schedule(replies[0][0], port, replies[0][1])
-        elif replies:
-            start, data = superposed(replies, self._character)
-            self._schedule(start, port, data)
-
-    def _event(self, start: int, kind: Kind, port: int | None, source: str, data: bytes) -> TraceEvent:
-        baud = 0 if self._speed is None else self._baud
-        return TraceEvent(start, kind, port, source, data, len(data) * self._character, baud)
-
-    def _addressed(self, frame: LongFrame | ShortFrame) -> list[Slave]:
-        """The slaves that have to see the frame: few, however many there are on the bus."""
-        address = frame.address
-        if address in self._by_address:
-            return self._by_address[address]
-        if address == SELECTED:
-            if type(frame) is LongFrame and frame.ci in (SELECTION, SELECTION_MODE_2):
-                return self._slaves
-            return list(self._selected)
-        return self._slaves if address in (BROADCAST_REPLY, BROADCAST) else []
-
-    def _update(self, slaves: Iterable[Slave]) -> None:
-        """Addresses may have been written, and selections made."""
-        for slave in list(slaves):
-            if slave.link.is_selected:
-                self._selected[slave] = None
-            else:
-                self._selected.pop(slave, None)
-            address = slave.meter.address
-            if address != slave.indexed_at:
-                former = self._by_address[slave.indexed_at]
-                former.remove(slave)
-                if not former:
-                    del self._by_address[slave.indexed_at]
-                self._by_address.setdefault(address, []).append(slave)
-                slave.indexed_at = address
+            self._population.update(slaves)
+        if replies:
+            line.answer(frame, replies, baud, port, now)
 
 
-def superposed(replies: Sequence[tuple[int, bytes]], character: int) -> tuple[int, bytes]:
-    """What arrives when several slaves send: (start, bytes), each byte the AND of those sent in its time.
-
-    `replies` are (start in ns, bytes); a line at rest is all ones. `character` is the time of one byte, 0 for none.
-    """
-    first = min(start for start, _ in replies)
-    line = bytearray()
-    for start, data in replies:
-        shift = (start - first) // character if character else 0
-        line.extend(b"\xff" * (shift + len(data) - len(line)))
-        for index, byte in enumerate(data, shift):
-            line[index] &= byte
-    return first, bytes(line)
-
-
-__all__ = ["Frame", "Send", "VirtualBus", "superposed"]
+__all__ = ["Send", "VirtualBus"]

@@ -1,4 +1,4 @@
-"""What the engine asks before a transmission goes on the line: the seam for faults. Nothing is asked while none is set."""
+"""What the engine asks before a transmission goes on the line: the seam for faults. Asked only while one is set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Interference(Protocol):
     """Times are ns since the bus's epoch, in the time of the line.
 
     For anything that concerns more than one transmission the engine has `bus.at(time, action)`, `bus.put(signal)` (on
-    the wire that masters hear), `bus.disconnect(port, now)` and `bus.power_cycle(now, slave)`.
+    the wire that masters hear), `bus.hang_up(port, time)` and `bus.lose_power(time, slave)`.
     """
 
     def of_master(self, transmission: Transmission, port: int, now: int) -> Sequence[WireSignal] | None:
@@ -32,6 +32,6 @@ class Interference(Protocol):
         """Whether the slave gets this valid frame. Asked at the frame's end, once for each slave concerned."""
 
     def of_answer(
-        self, request: LongFrame | ShortFrame, reply: bytes, slave: Slave, port: int | None, due: int
+        self, request: LongFrame | ShortFrame, answer: Transmission, slave: Slave, port: int | None
     ) -> Altered | None:
-        """The answer as it is sent instead, None as it is. `due` is when its first start bit would be."""
+        """The answer as it is sent instead, None as it is."""

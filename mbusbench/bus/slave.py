@@ -1,35 +1,45 @@
-"""A meter on the line: its link and application machines and its response delay."""
+"""A meter on the line: its link and application machines, the rates that it knows, and its response delay."""
 
 from __future__ import annotations
 
 from random import Random
 
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_application import SlaveApplication
-from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
+
+DEFAULT_RESPONSE_MARGIN = 3_000_000
+"""ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
+DEFAULT_RESPONSE_JITTER = 2_000_000
+"""ns by which it then varies from answer to answer and from slave to slave."""
 
 
 class Slave:
-    """`indexed_at` is the primary address under which the bus finds it."""
+    """`indexed_at` is the primary address under which the bus finds it. `stream` names its random numbers."""
 
-    __slots__ = ("_delays", "indexed_at", "link", "meter")
+    __slots__ = ("_delays", "_stream", "indexed_at", "link", "meter")
 
-    def __init__(self, meter: Meter) -> None:
-        application = SlaveApplication(
-            meter, after_last=meter.after_last, access_number=meter.device.device.access_number
-        )
+    def __init__(self, meter: Meter, stream: str = "0") -> None:
         self.meter = meter
-        self.link = SlaveLink(application, fcb=meter.fcb)
+        self.link = meter.link
         self.indexed_at = meter.address
+        self._stream = stream
         self._delays: Random | None = None
 
-    def response_delay(self, default: int) -> int:
-        """ns from the end of a request to the start of the answer; from the meter's random stream where it varies."""
+    @property
+    def name(self) -> str:
+        """For the trace."""
+        return f"slave {self.meter.address}"
+
+    def response_delay(self, baud: int) -> int:
+        """ns from the end of a request at `baud` to the start of the answer, from the slave's own random stream."""
         if self.meter.response_delay is None:
-            return default
-        low, high = self.meter.response_delay
-        if low == high:
-            return low
+            low = bit_time(baud, RESPONSE_MINIMUM_BITS) + DEFAULT_RESPONSE_MARGIN
+            high = low + DEFAULT_RESPONSE_JITTER
+        else:
+            low, high = self.meter.response_delay
+            if low == high:
+                return low
         if self._delays is None:
-            self._delays = Random(f"{self.meter.seed}/response_delay")
-        return self._delays.randint(low, high)
+            self._delays = Random(f"{self._stream}/response_delay")
+        # Of the module's methods only random() is promised to be the same on every Python.
+        return low + int(self._delays.random() * (high - low + 1))

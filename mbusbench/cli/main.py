@@ -27,6 +27,7 @@ COMMANDS = {
     "scan": "Find the meters on a bus by their primary addresses.",
     "decode": "Show what is in a frame.",
     "encode": "Build a frame: the inverse of decode.",
+    "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
 }
 

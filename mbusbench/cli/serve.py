@@ -1,32 +1,25 @@
-"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, until it is told to stop."""
+"""`mbusbench serve FILE|DEVICE...`: a virtual bus on TCP, terminals and serial devices, until told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mbusbench.cli.output import print_json
+from mbusbench.cli.endpoint_options import endpoint_options
+from mbusbench.cli.output import message, print_json
 
 if TYPE_CHECKING:
     from mbusbench.bus import VirtualBus
+    from mbusbench.trace.files import TraceFile
 
-
-def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from mbusbench.bus.endpoint import parse_endpoint
-    from mbusbench.errors import MBusUsageError
-
-    endpoints = tuple(value if "://" in value else f"tcp://{value}" for value in values)
-    for endpoint in endpoints:
-        try:
-            parse_endpoint(endpoint)
-        except MBusUsageError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
-    return endpoints
+FLUSH_EVERY = 0.25
+"""Seconds after which what was recorded is in the file."""
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
@@ -41,15 +34,21 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     return factor
 
 
+def _trace(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        from mbusbench.errors import MBusUsageError
+        from mbusbench.trace.files import format_of
+
+        try:
+            format_of(path)
+        except MBusUsageError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+    return path
+
+
 @click.command(name="serve")
 @click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
-@click.option(
-    "--tcp",
-    multiple=True,
-    callback=_endpoints,
-    metavar="HOST:PORT",
-    help="Where to listen, instead of the bus file's endpoints; port 0 is any free one.",
-)
+@endpoint_options
 @click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -62,8 +61,23 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="real|max|FACTOR",
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_trace,
+    help="Record everything that happens: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
+)
 def command(
-    source: tuple[str, ...], tcp: tuple[str, ...], ready_file: Path | None, seed: int | None, speed: float | str | None
+    *,
+    source: tuple[str, ...],
+    tcp: tuple[str, ...],
+    pty: tuple[str, ...],
+    serial: tuple[str, ...],
+    rfc2217: tuple[str, ...],
+    ready_file: Path | None,
+    seed: int | None,
+    speed: float | str | None,
+    trace: Path | None,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
 
@@ -76,10 +90,20 @@ def command(
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))
-    run(_serve(bus, tcp, ready_file))
+    endpoints = (*tcp, *pty, *serial, *rfc2217)
+    if trace is None:
+        run(_serve(bus, endpoints, ready_file))
+        return
+    from mbusbench.cli.virtual_bus import open_trace
+
+    with open_trace(trace, bus, source) as file:
+        bus.trace = file.record
+        run(_serve(bus, endpoints, ready_file, file))
 
 
-async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path | None) -> None:
+async def _serve(
+    bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path | None, trace: TraceFile | None = None
+) -> None:
     from mbusbench.cli.virtual_bus import meter_fields
 
     stop = asyncio.Event()
@@ -90,13 +114,34 @@ async def _serve(bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path |
         ready = {
             "event": "ready",
             "endpoints": server.urls,
+            "ports": server.descriptions,
             "seed": bus.seed,
             "meters": [meter_fields(meter) for meter in bus.meters],
         }
         if ready_file is not None:
             _write_whole(ready_file, ready)
         print_json(ready)
-        await stop.wait()
+        async with nullcontext() if trace is None else _Flushing(trace):
+            await stop.wait()
+
+
+class _Flushing:
+    """What is recorded becomes visible while the bus is served."""
+
+    def __init__(self, file: TraceFile) -> None:
+        self._file = file
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._flush())
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+
+    async def _flush(self) -> None:
+        while self._file.failure is None:
+            await asyncio.sleep(FLUSH_EVERY)
+            self._file.flush()
+        message(f"the trace ends here: {self._file.failure.strerror}")
 
 
 def _write_whole(path: Path, value: dict[str, object]) -> None:

@@ -13,6 +13,8 @@ from mbusbench.codec import device_type
 from mbusbench.codec.address import SecondaryAddress, manufacturer_letters
 from mbusbench.definition.document import read_document
 from mbusbench.meter.meter import Meter
+from mbusbench.trace.files import TraceFile
+from mbusbench.trace.header import TraceHeader
 
 _FILE_SUFFIXES = (".yaml", ".yml")
 
@@ -38,6 +40,12 @@ def _is_bus_file(source: str) -> bool:
         raise click.UsageError(f"there is no file {source!r}")
     data = read_document(source).data
     return not (isinstance(data, dict) and "device" in data)
+
+
+def open_trace(path: Path, bus: VirtualBus, sources: Sequence[str]) -> TraceFile:
+    """A file for what happens on the bus. The bus is called like its file, or its devices."""
+    name = ", ".join(Path(source).name if _is_bus_file(source) else source for source in sources)
+    return TraceFile(path, TraceHeader(name, bus.seed, bus.epoch))
 
 
 def meter_fields(meter: Meter) -> dict[str, Any]:

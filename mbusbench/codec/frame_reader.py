@@ -75,12 +75,12 @@ class FrameReader:
     @property
     def missing(self) -> int:
         """Characters that the frame under way needs at least, 0 when there is none."""
-        return _size(self._pending, 0) - len(self._pending) if self._pending else 0
+        return frame_size(self._pending, 0) - len(self._pending) if self._pending else 0
 
     def receive(self, data: bytes) -> list[Frame | Reject]:
         """Take the next bytes of the stream. Returns what they complete, in order."""
         if not self._pending:
-            frame = _whole_frame(data)
+            frame = whole_frame(data)
             if frame is not None:
                 return [frame]
             return self._scan(bytes(data), final=False)
@@ -101,7 +101,7 @@ class FrameReader:
         junk_reason = RejectReason.START
         end = len(data)
         while position < end:
-            verdict = _candidate(data, position)
+            verdict = candidate(data, position)
             if verdict is None:
                 if not final:
                     break
@@ -114,7 +114,7 @@ class FrameReader:
             if position > junk_start:
                 found.append(Reject(data[junk_start:position], junk_reason))
             found.append(verdict)
-            position += _size(data, position)
+            position += frame_size(data, position)
             junk_start, junk_reason = position, RejectReason.START
         if position > junk_start:
             found.append(Reject(data[junk_start:position], junk_reason))
@@ -122,7 +122,7 @@ class FrameReader:
         return found
 
 
-def _whole_frame(data: bytes) -> Frame | None:
+def whole_frame(data: bytes) -> Frame | None:
     """The frame that `data` is exactly, in one pass; None for anything else."""
     if len(data) == 1:
         return SINGLE_CHARACTERS.get(data[0])
@@ -138,7 +138,7 @@ def _whole_frame(data: bytes) -> Frame | None:
     return None
 
 
-def _candidate(data: bytes, start: int) -> Frame | RejectReason | None:
+def candidate(data: bytes, start: int) -> Frame | RejectReason | None:
     """The frame that begins at `start`, why none does, or None where more bytes have to come."""
     first = data[start]
     if first not in (START_LONG, START_SHORT):
@@ -153,7 +153,7 @@ def _candidate(data: bytes, start: int) -> Frame | RejectReason | None:
         if available > 3 and data[start + 3] != START_LONG:
             return RejectReason.START
         body = start + 4
-    size = _size(data, start)
+    size = frame_size(data, start)
     if available < size:
         return None
     end = start + size
@@ -166,7 +166,7 @@ def _candidate(data: bytes, start: int) -> Frame | RejectReason | None:
     return LongFrame(data[body], data[body + 1], data[body + 2], data[body + 3 : end - 2])
 
 
-def _size(data: bytes, start: int) -> int:
+def frame_size(data: bytes, start: int) -> int:
     """Characters of the frame whose start byte is at `start`; the least possible where L is not there yet."""
     first = data[start]
     if first == START_SHORT:

@@ -105,12 +105,17 @@ class Document:
         return place
 
     def real_path(self, path: Iterable[str | int]) -> Path_:
-        """`path` without the parts that are not in the file: names of alternatives, which a validator puts there."""
+        """`path` without the parts that are not in the file, which a validator puts there.
+
+        They are names of alternatives, and indexes or keys of what was written as a value alone.
+        """
         node: _Node | None = self._root
         real: list[str | int] = []
         for part in path:
             child = (node.children or {}).get(part) if node else None
             if child is None and isinstance(part, str) and part.startswith("<"):
+                continue
+            if child is None and real and node is not None and _is_value_alone(node, part):
                 continue
             real.append(part)
             node = child
@@ -121,6 +126,11 @@ class Document:
         parts = self.real_path(path)
         line, column = self.position(parts, key=key)
         return Mistake(self.name, line, column, path_text(parts), text)
+
+
+def _is_value_alone(node: _Node, part: str | int) -> bool:
+    """Whether `part` would lead into what was written without it: a value, or a list where a mapping was meant."""
+    return node.children is None or (isinstance(part, str) and isinstance(node.data, list))
 
 
 class _Builder:

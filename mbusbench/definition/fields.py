@@ -73,7 +73,8 @@ def nanoseconds(value: object) -> int:
     return found
 
 
-def _hex_bytes(value: object) -> bytes:
+def hex_bytes(value: object) -> bytes:
+    """`0C 78` as bytes; `mistake` where it is no hexadecimal text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise mistake(f'{value} is a number here, hexadecimal text is wanted: write it in quotes ("{value}")')
     if not isinstance(value, str) or not _HEX.fullmatch(value.strip()):
@@ -119,10 +120,10 @@ def _digits(value: object) -> str:
 Duration = Annotated[int, PlainValidator(nanoseconds)]
 """`600ms`, `1.5s`, `20min`, `12h`, `1d` as nanoseconds."""
 
-HexBytes = Annotated[bytes, PlainValidator(_hex_bytes)]
+HexBytes = Annotated[bytes, PlainValidator(hex_bytes)]
 """`"0C 78"` as bytes."""
 
-HexTail = Annotated[bytes, PlainValidator(lambda value: b"" if value == "" else _hex_bytes(value))]
+HexTail = Annotated[bytes, PlainValidator(lambda value: b"" if value == "" else hex_bytes(value))]
 """The same, or `""` for none."""
 
 Exact = Annotated[Fraction, PlainValidator(exact)]

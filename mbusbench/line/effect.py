@@ -6,7 +6,7 @@ Times are offsets in ns from when the answer is due; `Sender.transmissions` puts
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, NamedTuple
@@ -31,11 +31,17 @@ Bursts = tuple[Burst, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """How the answer is sent, and the random numbers for effects that need some."""
+    """How the answer is sent, and what some effects need to know.
+
+    `random` gives the random numbers. `waited` is the time from the end of the request until the answer is due, in ns;
+    `earlier` are the telegrams that the same slave sent before this one, the latest last.
+    """
 
     baud: int
     parity: Parity = Parity.EVEN
     random: Random = field(default_factory=lambda: Random(0))
+    waited: int = 0
+    earlier: Sequence[bytes] = ()
 
     def duration(self, count: int) -> int:
         """Return how long `count` characters take, in ns."""
@@ -60,6 +66,10 @@ class Effect(ABC):
     __slots__ = ()
 
     name: ClassVar[str]
+
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        """Tell whether the fault can do anything to this answer, behind `earlier` ones; it waits for one that fits."""
+        return True
 
     @abstractmethod
     def apply(self, bursts: Bursts, sender: Sender) -> Bursts:

@@ -1,13 +1,14 @@
 """Every fault of one answer by its name: drop, delay, truncate, gaps, babble, flipped bits and the rest.
 
 They are applied from left to right. What concerns the meter or the connection (stuck FCB, power cycle, disconnect) is
-not here.
+not here, as the line has neither.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mbusbench.line.answer_faults import CorruptedAcknowledge, DoubledAcknowledge, Late, Noise, Stale
 from mbusbench.line.effect import Burst, Bursts, Effect, Sender, edited, part_of, with_flipped
 from mbusbench.line.frame_faults import (
     WrongAddress,
@@ -230,6 +231,7 @@ EFFECTS: dict[str, type[Effect]] = {
     for effect in (
         Drop,
         Delay,
+        Late,
         Truncate,
         WrongChecksum,
         WrongLength,
@@ -248,6 +250,10 @@ EFFECTS: dict[str, type[Effect]] = {
         BitFlips,
         BitErrors,
         ParityErrors,
+        Stale,
+        CorruptedAcknowledge,
+        DoubledAcknowledge,
+        Noise,
     )
 }
 """Every effect by the name that a bus file gives it."""

@@ -6,6 +6,7 @@ as it is; so they belong before effects that add or remove bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,8 +15,26 @@ from mbusbench.line.effect import Bursts, Effect, Sender, edited
 LONG_START, SHORT_START = 0x68, 0x10
 
 
+class _FrameFault(Effect):
+    """Only a frame has what this changes."""
+
+    __slots__ = ()
+
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        return _frame_end(data) is not None
+
+
+class _LongFrameFault(Effect):
+    """Only a long frame has what this changes."""
+
+    __slots__ = ()
+
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        return _is_long(data) and _frame_end(data) is not None
+
+
 @dataclass(frozen=True, slots=True)
-class WrongChecksum(Effect):
+class WrongChecksum(_FrameFault):
     """The checksum is XORed with `value`, or set to it."""
 
     name = "checksum"
@@ -32,7 +51,7 @@ class WrongChecksum(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class WrongLength(Effect):
+class WrongLength(_LongFrameFault):
     """The L fields are off by `difference`: both of them, the first or the second. The checksum does not cover them."""
 
     name = "length"
@@ -50,7 +69,7 @@ class WrongLength(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class WrongStart(Effect):
+class WrongStart(_FrameFault):
     """The start byte is `value`: the first one, or the second one of a long frame."""
 
     name = "start"
@@ -68,7 +87,7 @@ class WrongStart(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class WrongStop(Effect):
+class WrongStop(_FrameFault):
     """The stop byte is `value`."""
 
     name = "stop"
@@ -83,7 +102,7 @@ class WrongStop(Effect):
         return edited(bursts, edit)
 
 
-class _WrongField(Effect):
+class _WrongField(_FrameFault):
     """A field of the user data is `value`; the checksum is right for it."""
 
     __slots__ = ()
@@ -133,12 +152,15 @@ class WrongCi(_WrongField):
     long_index = 6
     value: int
 
+    def fits(self, data: bytes, earlier: Sequence[bytes]) -> bool:
+        return _is_long(data) and _frame_end(data) is not None
 
-def _is_long(data: bytearray) -> bool:
+
+def _is_long(data: bytes | bytearray) -> bool:
     return len(data) >= 9 and data[0] == LONG_START
 
 
-def _frame_end(data: bytearray) -> int | None:
+def _frame_end(data: bytes | bytearray) -> int | None:
     """Return the index behind the frame that `data` begins with; None without a whole one."""
     if _is_long(data):
         end = data[1] + 6

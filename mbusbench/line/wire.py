@@ -20,9 +20,12 @@ Interval = tuple[int, int]
 class Parity(Enum):
     """The parity bit of a character; M-Bus is even."""
 
-    NONE = "none"
-    ODD = "odd"
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = object.__hash__
+
     EVEN = "even"
+    ODD = "odd"
+    NONE = "none"
 
 
 CHARACTER_BITS = {Parity.NONE: 10, Parity.ODD: 11, Parity.EVEN: 11}

@@ -44,6 +44,7 @@ class Runner:
         else:
             time = self.loop.time
             self._now = lambda: round(time() * 1e9)
+        stream.take_whole_answers()
         stream.on_data = self._on_data
         stream.on_lost = self._end_with
 
@@ -65,6 +66,8 @@ class Runner:
         self._debug = _log.isEnabledFor(logging.DEBUG)
         self._usual_baudrate = baudrate
         self._link.sleep()
+        if self._stream.busy_until():
+            self._stream.deliver_pending()
         self.heard = False
         result: asyncio.Future[Result] = self.loop.create_future()
         self._result = result
@@ -74,7 +77,10 @@ class Runner:
             return await result
         finally:
             self._procedure = self._result = None
-            self._link.cancel(self._now())
+            if self._link.next_wakeup() is not None:
+                if self._stream.busy_until():
+                    self._stream.deliver_pending()
+                self._link.cancel(self._now())
 
     async def close(self) -> None:
         """Close the stream; a procedure under way ends with MBusConnectionError."""
@@ -154,6 +160,11 @@ class Runner:
             return
         # The loop's clock is a float: it may be a nanosecond short of the time that was asked for.
         now = max(self._now(), self._timer_at)
+        busy_until = self._stream.busy_until()
+        if busy_until > now:
+            self._timer_at = busy_until
+            self._timer = call_at_ns(self.loop, busy_until, self._on_timer)
+            return
         data = self._link.poll(now)
         if self._link.outcome is not None:
             self._advance(self._link.outcome, now)

@@ -20,7 +20,7 @@ from mbusbench.errors import DecodeError
 from mbusbench.meter.definition import Check, Device
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_definition import Record
-from mbusbench.protocol.slave_application import VARIABLE_DATA, SlaveApplication
+from mbusbench.protocol.slave_application import VARIABLE_DATA
 
 _HEADER = 12
 
@@ -33,11 +33,13 @@ def failures(device: Device) -> list[str]:
 
 
 def telegram_at(device: Device, number: int, now: int) -> bytes:
-    """The frame that a fresh meter sends at `now` as telegram `number` (from 1) of its first readout."""
-    application = SlaveApplication(Meter(device), access_number=device.device.access_number)
-    for _ in range(number):
+    """The frame that a fresh meter sends at `now` as telegram `number` (from 1) of its file."""
+    application = Meter(device).link.application
+    subcode = device.telegrams[number - 1].application
+    application.choose_application(subcode)
+    for _ in range(device.readout(subcode).index(number - 1) + 1):
         datagram = application.next_datagram(now)
-    assert datagram is not None
+    assert isinstance(datagram, tuple)
     return LongFrame(RSP_UD, device.device.address, *datagram).encode()
 
 

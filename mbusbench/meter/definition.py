@@ -27,18 +27,22 @@ from mbusbench.definition.fields import (
     IdentificationNumber,
     PrimaryAddress,
     exact,
+    in_range,
     nanoseconds,
     one_of,
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
+from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.record_definition import Record
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.protocol.slave_security import record_space
+from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
 from mbusbench.timing import BAUD_RATES
 
 MAX_RECORD_BYTES = 240
 MAX_TELEGRAMS = 64
+MAX_EVENTS = 256
 
 
 class Confidence(Enum):
@@ -108,11 +112,28 @@ class DeviceHeader(Definition):
     response_delay: ResponseDelay | None = None
     fcb: Annotated[FcbMode, one_of(FcbMode)] = FcbMode.STRICT
     after_last: Annotated[AfterLast, one_of(AfterLast)] = AfterLast.WRAP
+    security: Security | None = None
+    key: Key | None = None
+
+    @model_validator(mode="after")
+    def _secure(self) -> DeviceHeader:
+        if self.security is not None and self.key is None:
+            raise mistake("'key' is missing: security needs one", ["security"])
+        if self.key is not None and self.security is None:
+            raise mistake("'security' is missing: 5 or 7", ["key"])
+        if self.security is not None and self.configuration:
+            raise mistake("security makes a configuration field of its own", ["configuration"])
+        return self
 
 
 class TelegramDefinition(Definition):
-    """One telegram of a readout."""
+    """One telegram of a readout; of another application than the ordinary one where `application` says so.
 
+    `application` is the sub-code of the application reset that chooses it: application in the upper, block in the lower
+    four bits.
+    """
+
+    application: Annotated[int, in_range(0x10, 0xFF, hexadecimal=True)] | None = None
     records: list[Record] = []  # noqa: RUF012
     manufacturer_data: HexTail | None = None
     more_records_follow: bool | None = None
@@ -160,6 +181,9 @@ class Device(Definition):
     source: str | None = None
     confidence: Annotated[Confidence, one_of(Confidence)] | None = None
     device: DeviceHeader
+    behaviour: Behaviour = Behaviour()
+    alarms: list[AlarmDefinition] = Field(default=[], max_length=MAX_EVENTS)
+    busy: list[BusyDefinition] = Field(default=[], max_length=MAX_EVENTS)
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
     checks: list[Check] = []  # noqa: RUF012
     _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
@@ -177,6 +201,8 @@ class Device(Definition):
     @model_validator(mode="after")
     def _consistent(self) -> Device:
         wrong = [*self._name_mistakes(), *self._size_mistakes(), *self._follow_mistakes(), *self._range_mistakes()]
+        if not self.readout(None):
+            wrong.append((("telegrams",), "all of them belong to an application: none is left for an ordinary readout"))
         wrong += [
             (("checks", index, "number"), f"{check.number} is not in 1..{len(self.telegrams)}")
             for index, check in enumerate(self.checks)
@@ -195,7 +221,36 @@ class Device(Definition):
     def more_follows(self, telegram: int) -> bool:
         """Whether this telegram ends with DIF 1F."""
         stated = self.telegrams[telegram].more_records_follow
-        return telegram + 1 < len(self.telegrams) if stated is None else stated
+        if stated is not None:
+            return stated
+        own = _application(self.telegrams[telegram])
+        return any(_application(later) == own for later in self.telegrams[telegram + 1 :])
+
+    def record_bytes(self, telegram: int) -> int:
+        """Bytes of the record area, ending included."""
+        definition = self.telegrams[telegram]
+        size = sum(record.size for record in definition.records)
+        if definition.manufacturer_data is not None:
+            return size + 1 + len(definition.manufacturer_data)
+        return size + self.more_follows(telegram)
+
+    def readout(self, application: int | None) -> tuple[int, ...]:
+        """The telegrams of a readout after an application reset with this sub-code; () where there are none.
+
+        From the block of the sub-code on (0: from the first) to the application's last. None and 0 are the telegrams
+        that belong to no application.
+        """
+        wanted = None if not application else application >> 4
+        found = [index for index, each in enumerate(self.telegrams) if _application(each) == wanted]
+        if application and application & 0x0F:
+            start = next((index for index in found if self.telegrams[index].application == application), None)
+            return () if start is None else tuple(index for index in found if index >= start)
+        return tuple(found)
+
+    @cached_property
+    def settings(self) -> SlaveSettings:
+        """What the device does differently from the standard."""
+        return self.behaviour.applied_to(SlaveSettings(fcb=self.device.fcb, after_last=self.device.after_last))
 
     @cached_property
     def named(self) -> dict[str, list[Record]]:
@@ -223,8 +278,13 @@ class Device(Definition):
                 seen.add(record.name)
 
     def _size_mistakes(self) -> Iterator[tuple[Path_, str]]:
+        limit = MAX_RECORD_BYTES if self.device.security is None else record_space(self.device.security)
         for index, telegram in enumerate(self.telegrams):
             size = sum(record.size for record in telegram.records)
+            whole = self.record_bytes(index)
+            if limit < whole <= MAX_RECORD_BYTES:
+                text = f"{whole} bytes of records, an encrypted telegram holds {limit}: split it in two"
+                yield ("telegrams", index, "records"), text
             if telegram.manufacturer_data is None and self.more_follows(index) and size == MAX_RECORD_BYTES:
                 text = f"{size + 1} bytes with the closing 1F, a telegram holds {MAX_RECORD_BYTES}: split it in two"
                 yield ("telegrams", index, "records"), text
@@ -261,6 +321,11 @@ class Device(Definition):
                 if not low <= bound * record.per_unit // 1 <= high:
                     yield (*path, "value"), f"{float(bound):g} does not fit into {record.code or 'this register'}"
                     break
+
+
+def _application(telegram: TelegramDefinition) -> int | None:
+    """The application's number, 1 to 15, or None."""
+    return None if telegram.application is None else telegram.application >> 4
 
 
 # Hours' worth of the first unit make one of the second: (units of the integral) for each (unit of the value) and hour.

@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
-from mbusbench.meter import clock
+from mbusbench.codec.record import RecordHeader
+from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
-from mbusbench.meter.definition import Device
+from mbusbench.meter.definition import MAX_RECORD_BYTES, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
+from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_application import AfterLast
+from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
+from mbusbench.protocol.slave_application import SlaveApplication
+from mbusbench.protocol.slave_commands import ACCESS_VIOLATION, DATA_ERROR, CommandError, WrittenRecord
+from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.protocol.slave_security import SlaveSecurity, record_space
+from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
 
 DEFAULT_EPOCH = datetime(2026, 1, 1)
+
+
+@lru_cache(maxsize=256)
+def _settings(base: SlaveSettings, fcb: FcbMode | None, after_last: AfterLast | None) -> SlaveSettings:
+    """One object for all meters that have the same."""
+    return replace(base, fcb=fcb or base.fcb, after_last=after_last or base.after_last)
 
 
 class Meter:
     """One meter with its own identity, clock and picks. It answers what `protocol.slave_application.SlaveDevice` asks.
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
-    and time send the same records. `response_delay` is the shortest and the longest, in ns.
+    and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,
+    until) are at times of the bus. `baud` is the rate it is set to, None for that of its line. `link` is the slave that
+    a bus speaks to.
     """
 
     __slots__ = (
         "_clock",
         "_parts",
         "_plan",
+        "_written",
         "address",
-        "after_last",
+        "alarms",
+        "baud",
+        "busy",
         "configuration",
         "device",
-        "fcb",
+        "key",
+        "link",
         "response_delay",
+        "security",
         "seed",
+        "settings",
         "status",
         "wire_address",
     )
@@ -52,6 +76,12 @@ class Meter:
         fcb: FcbMode | None = None,
         after_last: AfterLast | None = None,
         response_delay: tuple[int, int] | None = None,
+        settings: SlaveSettings | None = None,
+        alarms: Sequence[Alarm] | None = None,
+        busy: Sequence[tuple[int, int]] | None = None,
+        security: int | None = None,
+        key: bytes | None = None,
+        baud: int | None = None,
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
@@ -65,20 +95,57 @@ class Meter:
             + (own.manufacturer if manufacturer is None else manufacturer).to_bytes(2, "little")
             + bytes([own.version if version is None else version, own.medium if medium is None else medium])
         )
-        self.fcb = fcb or own.fcb
-        self.after_last = after_last or own.after_last
+        self.settings = _settings(settings or device.settings, fcb, after_last)
         self.response_delay = response_delay or own.response_delay
+        self.alarms = tuple(each.alarm for each in device.alarms) if alarms is None else tuple(alarms)
+        self.busy = tuple((each.from_, each.until) for each in device.busy) if busy is None else tuple(busy)
+        self.security = own.security if security is None else security
+        self.key = own.key if key is None else key
+        self.baud = baud
         self.seed = seed
+        self._written: dict[int, Part] = {}
         self._clock = MeterClock(epoch)
         self._plan = plan_of(device, epoch)
         self._parts: list[list[Part]] = []
         self._bind()
+        self.link = self._new_link()
+
+    def _new_link(self) -> SlaveLink:
+        secured = SlaveSecurity(self.security, self.key) if self.security is not None and self.key is not None else None
+        application = SlaveApplication(
+            self,
+            self.settings,
+            access_number=self.device.device.access_number,
+            alarms=SlaveAlarms(self.alarms) if self.alarms else None,
+            busy=self.busy,
+            security=secured,
+        )
+        return SlaveLink(application, baud=self.baud)
+
+    def raise_alarm(self, alarm: Alarm) -> None:
+        """An alarm of its own accord, beside those of the device file."""
+        application = self.link.application
+        if application.alarms is None:
+            application.alarms = SlaveAlarms()
+        application.alarms.add(alarm)
 
     def _bind(self) -> None:
-        self._parts = [self._bound_parts(parts) for parts in self._plan.telegrams]
+        telegrams = self._plan.telegrams
+        if self._written:
+            definitions = self.device.telegrams
+            telegrams = [
+                [*(self._present(record) for record in definition.records), ending]
+                for definition, ending in zip(definitions, self._plan.endings, strict=True)
+            ]
+        self._parts = [self._bound_parts(parts) for parts in telegrams]
+
+    def _present(self, record: Record) -> Part:
+        """The record as it is sent now, by itself."""
+        written = self._written.get(id(record))
+        return self._bound(self._plan.part(record)) if written is None else written
 
     def _bound_parts(self, parts: list[Part | Place]) -> list[Part]:
-        if any(isinstance(part, Place) for part in parts):
+        if self._written or any(isinstance(part, Place) for part in parts):
             parts = merged([self._bound(part) for part in parts])
         return cast(list[Part], parts)
 
@@ -114,17 +181,66 @@ class Meter:
         record = self._plan.fabrication
         if record is None:
             return None
+        written = self._written.get(id(record))
+        if isinstance(written, bytes):
+            return written[len(record.head) :]
         if isinstance(record.value, Generator):
             return self.wire_address[:4] if record.value.device is not None else None
         return record.fixed_data
 
     @property
-    def telegram_count(self) -> int:
-        return len(self._parts)
+    def baud_rates(self) -> Sequence[int]:
+        return self.device.device.baud
+
+    def readout(self, application: int | None) -> tuple[int, ...]:
+        """The telegrams of a readout (`Device.readout`)."""
+        return self.device.readout(application)
+
+    def ending(self, telegram: int) -> bytes:
+        """DIF 1F or 0F and what stands behind it, or b""."""
+        return self._plan.endings[telegram]
 
     def records(self, telegram: int, now: int) -> bytes:
         """The record area of one telegram at `now`, its ending included."""
         return b"".join([part if type(part) is bytes else part(now) for part in self._parts[telegram]])  # type: ignore[operator]
+
+    def selected_records(self, telegrams: Sequence[int], wanted: Sequence[RecordHeader], now: int) -> list[bytes]:
+        """The chosen records of these telegrams at `now`, packed into as few record areas as they need."""
+        limit = (MAX_RECORD_BYTES if self.security is None else record_space(self.security)) - 1
+        areas = [b""]
+        for telegram in telegrams:
+            for record in self.device.telegrams[telegram].records:
+                if is_wanted(record, wanted):
+                    data = self._sent(record, now)
+                    if len(areas[-1]) + len(data) > limit:
+                        areas.append(b"")
+                    areas[-1] += data
+        return areas
+
+    def _sent(self, record: Record, now: int) -> bytes:
+        part = self._present(record)
+        return part if isinstance(part, bytes) else part(now)
+
+    def write(self, record: WrittenRecord, now: int) -> None:
+        """A master's write or other object action; CommandError where there is no such record or it is refused."""
+        records = [each for _, each in self.device.each_record()]
+        target = writing.find(records, record.dib, record.vib)
+        if target is None:
+            raise CommandError(DATA_ERROR)
+        if not target.writable:
+            raise CommandError(ACCESS_VIOLATION)
+        if record.action == writing.FREEZE:
+            source = writing.find(records, replace(record.dib, storage_number=0), record.vib)
+            if source is None:
+                raise CommandError(DATA_ERROR)
+            data = writing.copied(source, self._data(source, now), target)
+        else:
+            data = writing.changed(target, self._data(target, now), record)
+        self._written[id(target)] = writing.written_part(target, self._present(target), data, now)
+        self._bind()
+
+    def _data(self, record: Record, now: int) -> bytes:
+        return self._sent(record, now)[len(record.head) :]
 
     def set_wire_address(self, wire_address: bytes) -> None:
         """A master wrote a new identification (8 bytes as in the header)."""

@@ -42,22 +42,25 @@ class Plan:
         self._streams: dict[int, str] = {}
         for path, record in device.each_record():
             self._streams[id(record)] = f"{path[1]}.{path[3]}"
+        self.endings = [self._ending(index) for index in range(len(device.telegrams))]
         self.telegrams = [self._telegram(index) for index in range(len(device.telegrams))]
         self.fabrication = next(
             (record for _, record in device.each_record() if record.raw is None and record.head == b"\x0c\x78"), None
         )
 
     def _telegram(self, index: int) -> list[Part | Place]:
-        definition = self.device.telegrams[index]
-        parts = [self._part(record) for record in definition.records]
-        more = self.device.more_follows(index)
-        if more or definition.manufacturer_data is not None:
-            parts.append(
-                bytes([MORE_RECORDS_FOLLOW if more else MANUFACTURER_DATA]) + (definition.manufacturer_data or b"")
-            )
-        return merged(parts)
+        parts = [self.part(record) for record in self.device.telegrams[index].records]
+        return merged([*parts, self.endings[index]] if self.endings[index] else parts)
 
-    def _part(self, record: Record) -> Part | Place:
+    def _ending(self, index: int) -> bytes:
+        manufacturer_data = self.device.telegrams[index].manufacturer_data
+        more = self.device.more_follows(index)
+        if not more and manufacturer_data is None:
+            return b""
+        return bytes([MORE_RECORDS_FOLLOW if more else MANUFACTURER_DATA]) + (manufacturer_data or b"")
+
+    def part(self, record: Record) -> Part | Place:
+        """The record as all meters of the device send it."""
         if record.raw is not None:
             return record.raw
         value = record.value

@@ -74,7 +74,10 @@ Value = Annotated[
 
 
 class Record(Definition):
-    """One record. `name` is what others follow; without it the quantity's is, where only one can be meant."""
+    """One record. `name` is what others follow; without it the quantity's is, where only one can be meant.
+
+    `writable`: a master may write it.
+    """
 
     name: str | None = None
     raw: HexBytes | None = None
@@ -90,6 +93,7 @@ class Record(Definition):
     subunit: Annotated[int, in_range(0, 2**10 - 1)] = 0
     modifiers: list[str] = []  # noqa: RUF012
     value: Value = None
+    writable: bool = False
 
     @model_validator(mode="after")
     def _one_notation(self) -> Record:
@@ -99,7 +103,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )

@@ -56,6 +56,7 @@ class FcbMode(Enum):
 
     STRICT = "strict"  # 0 (IEC 60870-5-2): a first frame with FCB 0 is taken for a repeat
     LENIENT = "lenient"  # nothing: any first frame is new
+    IGNORE = "ignore"  # nothing ever: every frame is new
 
 
 class Sequence(Enum):
@@ -69,9 +70,10 @@ class Sequence(Enum):
 class SlaveFcb:
     """The memory of one slave for one addressing path and one service."""
 
-    __slots__ = ("_after_reset", "fresh", "last")
+    __slots__ = ("_after_reset", "_ignores", "fresh", "last")
 
     def __init__(self, mode: FcbMode = FcbMode.STRICT) -> None:
+        self._ignores = mode is FcbMode.IGNORE
         self._after_reset = 0 if mode is FcbMode.STRICT else None
         self.last: int | None = self._after_reset
         self.fresh = True
@@ -83,7 +85,7 @@ class SlaveFcb:
 
     def judge(self, fcb: int) -> Sequence:
         """What a frame with FCV = 1 and this bit is. Changes nothing."""
-        if fcb == self.last:
+        if fcb == self.last and not self._ignores:
             return Sequence.REPEAT
         return Sequence.FIRST if self.fresh else Sequence.NEW
 

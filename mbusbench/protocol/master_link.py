@@ -60,6 +60,9 @@ class Exchange:
 class LinkState(IntEnum):
     """Where the exchange is."""
 
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = int.__hash__
+
     IDLE = 0  # no exchange under way
     QUIET = 1  # the request waits for an idle line
     AWAITING = 2  # sent, and no answer yet
@@ -68,6 +71,9 @@ class LinkState(IntEnum):
 
 class LinkEvent(IntEnum):
     """What moves an exchange on."""
+
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = int.__hash__
 
     BUSY = 0  # started, but the line is not idle
     SEND = 1  # the request goes out

@@ -1,162 +1,75 @@
-"""The link layer of one slave (EN 13757-2): a request in, the answer out; selection, link reset, repeats.
+"""The link layer of one slave (EN 13757-2): a request in, the answer out; selection, link reset, repeats, baud rate.
 
-Sans-IO and without time of its own: when an answer starts is the bus's matter. A broken frame never gets here, and
-whatever is not answered is None.
+Sans-IO and without time of its own: when an answer starts is the bus's matter. A broken frame never gets here, nor one
+at a rate that the slave does not listen at. Whatever is not answered is None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
-from functools import lru_cache
-from typing import NamedTuple
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
-from mbusbench.codec.control_field import RSP_UD
-from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
-from mbusbench.protocol.fcb import FcbMode, Sequence, Service, SlaveFcb
-from mbusbench.protocol.slave_application import SlaveApplication
-
-SELECTION = 0x52
-SELECTION_MODE_2 = 0x56
-
-
-class State(Enum):
-    """Whether the slave answers to 253."""
-
-    DESELECTED = "deselected"
-    SELECTED = "selected"
-
-
-class Event(Enum):
-    """What a frame is to a slave: own address or 254, 253, 255, by service."""
-
-    RESET = "SND_NKE to the slave"
-    RESET_SELECTED = "SND_NKE to 253"
-    RESET_ALL = "SND_NKE to 255"
-    SEND = "SND_UD to the slave"
-    SEND_SELECTED = "SND_UD to 253"
-    SEND_ALL = "SND_UD to 255"
-    SELECTION_MATCHES = "selection on 253 that names the slave"
-    SELECTION_OF_OTHERS = "selection on 253 that does not name the slave"
-    SELECTION_ELSEWHERE = "selection on another address than 253"
-    REQUEST = "REQ_UD2 to the slave"
-    REQUEST_SELECTED = "REQ_UD2 to 253"
-    REQUEST_ALL = "REQ_UD2 to 255"
-    ALARM_REQUEST = "REQ_UD1 to the slave"
-    ALARM_REQUEST_SELECTED = "REQ_UD1 to 253"
-    ALARM_REQUEST_ALL = "REQ_UD1 to 255"
-    UNKNOWN = "anything else"
-    POWER_UP = "power comes back"
-
-
-class Control(NamedTuple):
-    """A control field of a master as a slave understands it; `fcb` is None where FCV is 0."""
-
-    own: Event
-    selected: Event
-    broadcast: Event
-    fcb: int | None
-
-
-_SHORT_SERVICES = {
-    0x0: (Event.RESET, Event.RESET_SELECTED, Event.RESET_ALL),
-    0xB: (Event.REQUEST, Event.REQUEST_SELECTED, Event.REQUEST_ALL),
-    0xA: (Event.ALARM_REQUEST, Event.ALARM_REQUEST_SELECTED, Event.ALARM_REQUEST_ALL),
-}
-_LONG_SERVICES = {0x3: (Event.SEND, Event.SEND_SELECTED, Event.SEND_ALL)}
-
-
-def _controls(services: dict[int, tuple[Event, Event, Event]]) -> dict[int, Control]:
-    """Every legal control field with these function codes."""
-    controls = {}
-    for code, events in services.items():
-        for fcb in (0, 1):
-            controls[0x40 | fcb << 5 | code] = Control(*events, None)
-            if code:
-                controls[0x50 | fcb << 5 | code] = Control(*events, fcb)
-    return controls
-
-
-_SHORT = _controls(_SHORT_SERVICES)
-_LONG = _controls(_LONG_SERVICES)
-
-
-class SelectionMask(NamedTuple):
-    """What a selection names: `value` in the bits of `care`, of the 8 bytes of the secondary address."""
-
-    value: int
-    care: int
-    fabrication: tuple[int, int] | None
-
-    def matches(self, wire_address: bytes, fabrication_number: bytes | None) -> bool:
-        if (int.from_bytes(wire_address, "little") ^ self.value) & self.care:
-            return False
-        if self.fabrication is None:
-            return True
-        value, care = self.fabrication
-        return fabrication_number is not None and (int.from_bytes(fabrication_number, "little") ^ value) & care == 0
-
-
-@lru_cache(maxsize=256)
-def selection_mask(data: bytes) -> SelectionMask | None:
-    """The mask in a selection's data, or None where it has neither 8 bytes nor a fabrication number behind them."""
-    if len(data) == 8:
-        fabrication = None
-    elif len(data) == 14 and data[8:10] == b"\x0c\x78":
-        fabrication = (int.from_bytes(data[10:], "little"), _care_digits(data[10:]))
-    else:
-        return None
-    care = _care_digits(data[:4])
-    for index in range(4, 8):
-        if data[index] != 0xFF:
-            care |= 0xFF << 8 * index
-    return SelectionMask(int.from_bytes(data[:8], "little"), care, fabrication)
-
-
-def _care_digits(digits: bytes) -> int:
-    """Digit F is the wildcard."""
-    care = 0
-    for index, byte in enumerate(digits):
-        care |= (0x0F * (byte & 0x0F != 0x0F) | 0xF0 * (byte & 0xF0 != 0xF0)) << 8 * index
-    return care
-
-
-class _Memory:
-    """The frame count bits of one addressing path."""
-
-    __slots__ = ("alarm_request", "request", "send")
-
-    def __init__(self, mode: FcbMode) -> None:
-        self.request = SlaveFcb(mode)
-        self.send = SlaveFcb(mode)
-        self.alarm_request = SlaveFcb(mode)
-
-    def reset(self) -> None:
-        self.request.reset()
-        self.send.reset()
-        self.alarm_request.reset()
-
-    def of(self, service: Service) -> SlaveFcb:
-        return {Service.REQ_UD2: self.request, Service.SND_UD: self.send, Service.REQ_UD1: self.alarm_request}[service]
+from mbusbench.codec.control_field import ACD, DFC, RSP_UD, SND_UD2
+from mbusbench.codec.frame import ACK, NACK, Frame, LongFrame, ShortFrame
+from mbusbench.protocol.fcb import Sequence, Service, SlaveFcb
+from mbusbench.protocol.slave_alarms import ALARM
+from mbusbench.protocol.slave_application import NoData, SlaveApplication
+from mbusbench.protocol.slave_event import LONG_CONTROLS, SHORT_CONTROLS, Event, State
+from mbusbench.protocol.slave_path import LinkPath
+from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2, is_selected
+from mbusbench.protocol.slave_settings import Acknowledgement, Answer, FcbPaths, SlaveSettings, SndUd2
 
 
 class SlaveLink:
-    """One slave on the line. Its primary address is the device's."""
+    """One slave on the line. Its primary address is the device's.
 
-    __slots__ = ("_executed", "_last_reply", "_own", "_row", "_selected", "application", "state")
+    `baud` is the rate that it listens and answers at, None for every rate that the device knows. An answer goes out at
+    the rate that its request came at, also where the request has changed `baud`.
+    """
 
-    def __init__(self, application: SlaveApplication, *, fcb: FcbMode = FcbMode.STRICT) -> None:
+    __slots__ = (
+        "_alarm_reply",
+        "_deaf_until",
+        "_executed",
+        "_fallback",
+        "_heard",
+        "_last_reply",
+        "_missing",
+        "_original_baud",
+        "_own",
+        "_row",
+        "_selected",
+        "_watch",
+        "application",
+        "baud",
+        "state",
+    )
+
+    def __init__(self, application: SlaveApplication, *, baud: int | None = None) -> None:
+        settings = application.settings
         self.application = application
-        self._own = _Memory(fcb)
-        self._selected = _Memory(fcb)
+        self.baud = baud
+        self._original_baud = baud
+        self._own = LinkPath(settings, settings.reply_address)
+        shared = self._own if settings.fcb_paths is FcbPaths.SHARED else None
+        self._selected = LinkPath(settings, settings.selected_reply_address, shared)
         self._last_reply: Frame | None = None
+        self._alarm_reply: Frame | None = None
         self._executed = False
+        self._fallback: tuple[int, int | None] | None = None
+        self._deaf_until = 0
+        self._missing = 0
+        self._heard = 0
+        self._watch = settings.missed_after_idle is not None
         self._enter(State.DESELECTED)
 
     @property
     def address(self) -> int:
         return self.application.device.address
+
+    @property
+    def settings(self) -> SlaveSettings:
+        return self.application.settings
 
     @property
     def is_selected(self) -> bool:
@@ -168,14 +81,18 @@ class SlaveLink:
 
     def receive(self, frame: Frame, now: int) -> Frame | None:
         """The answer to a valid frame that a master sent, or None for silence. `now` is ns since the bus's epoch."""
+        if self._watch and not self._hears(now):
+            return None
         if type(frame) is ShortFrame:
-            control = _SHORT.get(frame.control)
+            control = SHORT_CONTROLS.get(frame.control)
         elif type(frame) is LongFrame:
-            control = _LONG.get(frame.control)
+            control = LONG_CONTROLS.get(frame.control)
         else:
             return None
         address = frame.address
-        if address in (self.application.device.address, BROADCAST_REPLY):
+        if address == self.application.device.address or (
+            address == BROADCAST_REPLY and self.application.settings.test_address
+        ):
             event = Event.UNKNOWN if control is None else control.own
         elif address == SELECTED:
             event = Event.UNKNOWN if control is None else control.selected
@@ -187,115 +104,247 @@ class SlaveLink:
             event = self._selection(event, frame)
         return self._on(event, frame, None if control is None else control.fcb, now)
 
+    def hears(self, baud: int, now: int) -> bool:
+        """Whether the slave understands characters at this rate. `receive` is for frames that it does."""
+        if self._fallback is not None:
+            self.poll(now)
+        return baud == self.baud or (self.baud is None and baud in self.application.device.baud_rates)
+
     def power_up(self, now: int) -> None:
-        """The bus was without power, and with it the slave."""
+        """The bus was without power until now, and with it the slave."""
         self._on(Event.POWER_UP, ACK, None, now)
 
+    def next_wakeup(self) -> int | None:
+        """When `poll` has something to do, ns since the epoch; None where it never has."""
+        return None if self._fallback is None else self._fallback[0]
+
+    def poll(self, now: int) -> None:
+        """Back to the old baud rate where nothing valid came at the new one."""
+        if self._fallback is not None and self._fallback[0] <= now:
+            self.baud = self._fallback[1]
+            self._fallback = None
+
+    def set_baud(self, baud: int, now: int) -> None:
+        """Switch the rate; back again where no valid frame comes at the new one."""
+        if self.settings.baud_detection:
+            return
+        former, self.baud = self.baud, baud
+        if self.settings.baud_fallback is not None and former != baud:
+            self._fallback = (now + self.settings.baud_fallback, former)
+            self._watch = True
+
+    def _hears(self, now: int) -> bool:
+        """Whether the slave is up and awake. A frame that it hears confirms a new baud rate."""
+        settings = self.settings
+        slept = settings.missed_after_idle is not None and now - self._heard >= settings.missed_after_idle
+        self._heard = now
+        if now < self._deaf_until:
+            return False
+        if self._missing or slept:
+            self._missing -= self._missing > 0
+            return False
+        self.poll(now)
+        self._fallback = None
+        self._watch = settings.missed_after_idle is not None
+        return True
+
     def _selection(self, event: Event, frame: LongFrame) -> Event:
-        if event is not Event.SEND_SELECTED:
-            return Event.SELECTION_ELSEWHERE
-        mask = selection_mask(frame.data) if frame.ci == SELECTION else None
-        device = self.application.device
-        if mask is not None and mask.matches(device.wire_address, device.fabrication_number):
-            return Event.SELECTION_MATCHES
-        return Event.SELECTION_OF_OTHERS
+        if event is Event.SEND_SELECTED:
+            device = self.application.device
+            named = is_selected(frame.ci, frame.data, self.settings, device.wire_address, device.fabrication_number)
+            return Event.SELECTION_MATCHES if named else Event.SELECTION_OF_OTHERS
+        return Event.SELECTION_ELSEWHERE if event is Event.SEND else Event.SELECTION_TO_ALL
 
     def _on(self, event: Event, frame: Frame, fcb: int | None, now: int) -> Frame | None:
         state, action = self._row[event]
-        reply = action(self, frame, fcb, now)
         if state is not self.state:
             self._enter(state)
-        return reply
+        return action(self, frame, fcb, now)
 
     def _enter(self, state: State) -> None:
         self.state = state
         self._row = TRANSITIONS[state]
+
+    def _acknowledgement(self, path: LinkPath) -> Frame:
+        if self.application.settings.acknowledgement is Acknowledgement.CHARACTER:
+            return ACK
+        return ShortFrame(0x00, self._reply_address(path))
+
+    def _reply_address(self, path: LinkPath) -> int:
+        return self.application.device.address if path.reply_address is None else path.reply_address
 
     def _silence(self, _frame: Frame, _fcb: int | None, _now: int) -> None:
         return None
 
     def _reset(self, _frame: Frame, _fcb: int | None, _now: int) -> Frame:
         self._own.reset()
-        self.application.restart()
-        return ACK
+        self.application.link_reset()
+        return self._acknowledgement(self._own)
 
-    def _reset_selected(self, _frame: Frame, _fcb: int | None, _now: int) -> Frame:
+    def _reset_selected(self, _frame: Frame, _fcb: int | None, _now: int) -> Frame | None:
         self._selected.reset()
-        self.application.restart()
-        return ACK
+        self.application.link_reset()
+        if self.settings.selected_reset is Answer.SILENCE:
+            return None
+        return self._acknowledgement(self._selected)
 
     def _reset_all(self, _frame: Frame, _fcb: int | None, _now: int) -> None:
         self._own.reset()
         self._selected.reset()
-        self.application.restart()
+        self.application.link_reset()
 
     def _select(self, _frame: Frame, _fcb: int | None, _now: int) -> Frame:
         self._selected.reset()
-        return ACK
+        return self._acknowledgement(self._selected)
 
     def _deselect(self, _frame: Frame, _fcb: int | None, _now: int) -> None:
         self._selected.reset()
 
-    def _power_up(self, _frame: Frame, _fcb: int | None, _now: int) -> None:
+    def _stray_selection(self, _frame: Frame, _fcb: int | None, _now: int) -> Frame | None:
+        return self._acknowledgement(self._own) if self.settings.stray_selection is Answer.ACKNOWLEDGE else None
+
+    def _power_up(self, _frame: Frame, _fcb: int | None, now: int) -> None:
+        settings = self.settings
         self._own.reset()
         self._selected.reset()
-        self._last_reply = None
+        self._last_reply = self._alarm_reply = None
         self._executed = False
+        self._heard = now
+        self._deaf_until = now + settings.start_up
+        self._missing = settings.missed_after_power_up
+        if not settings.baud_kept:
+            self.baud, self._fallback = self._original_baud, None
+        self._watch = bool(settings.start_up or self._missing or self._fallback)
+        self._watch = self._watch or settings.missed_after_idle is not None
         self.application.power_up()
 
-    def _send(self, frame: Frame, fcb: int | None, now: int) -> Frame:
-        return self._execute(self._own.send, frame, fcb, now)
+    def _send(self, frame: Frame, fcb: int | None, now: int) -> Frame | None:
+        return self._execute(self._own, frame, fcb, now)
 
-    def _send_selected(self, frame: Frame, fcb: int | None, now: int) -> Frame:
-        return self._execute(self._selected.send, frame, fcb, now)
+    def _send_selected(self, frame: Frame, fcb: int | None, now: int) -> Frame | None:
+        return self._execute(self._selected, frame, fcb, now)
 
     def _send_all(self, frame: Frame, _fcb: int | None, now: int) -> None:
         assert isinstance(frame, LongFrame)
-        self.application.execute(frame.ci, frame.data, now)
+        if frame.control != SND_UD2 or self.settings.snd_ud2 is not SndUd2.REFUSE:
+            self._command(frame, now)
 
-    def _execute(self, memory: SlaveFcb, frame: Frame, fcb: int | None, now: int) -> Frame:
+    def _execute(self, path: LinkPath, frame: Frame, fcb: int | None, now: int) -> Frame | None:
         assert isinstance(frame, LongFrame)
+        # An address that is written is valid after the answer.
+        reply = self._acknowledgement(path)
         if fcb is not None:
             # What was never executed cannot be a repeat, even where the strict rule takes the bit for one.
-            if self._executed and memory.judge(fcb) is Sequence.REPEAT:
-                return ACK
-            memory.store(fcb)
+            if self._executed and path.send.judge(fcb) is Sequence.REPEAT:
+                return reply
+            path.send.store(fcb)
+        elif frame.control == SND_UD2 and self.settings.snd_ud2 is not SndUd2.ACKNOWLEDGE:
+            if self.settings.snd_ud2 is SndUd2.REFUSE:
+                return NACK
+            self._command(frame, now)
+            return self._respond(path, None, now)
         self._executed = True
-        self.application.execute(frame.ci, frame.data, now)
-        return ACK
+        self._command(frame, now)
+        if path.send is path.request:
+            self._last_reply = self._alarm_reply = reply
+        return reply
 
-    def _request(self, _frame: Frame, fcb: int | None, now: int) -> Frame:
-        return self._respond(self._own.request, fcb, now)
+    def _command(self, frame: LongFrame, now: int) -> None:
+        consequence = self.application.execute(frame.ci, frame.data, now)
+        if consequence is None:
+            return
+        if consequence.baud is not None:
+            self.set_baud(consequence.baud, now)
+        if consequence.deselects:
+            self._selected.reset()
+            self._enter(State.DESELECTED)
 
-    def _request_selected(self, _frame: Frame, fcb: int | None, now: int) -> Frame:
-        return self._respond(self._selected.request, fcb, now)
+    def _request(self, _frame: Frame, fcb: int | None, now: int) -> Frame | None:
+        return self._respond(self._own, fcb, now)
 
-    def _respond(self, memory: SlaveFcb, fcb: int | None, now: int) -> Frame:
+    def _request_selected(self, _frame: Frame, fcb: int | None, now: int) -> Frame | None:
+        return self._respond(self._selected, fcb, now)
+
+    def _respond(self, path: LinkPath, fcb: int | None, now: int) -> Frame | None:
         application = self.application
+        memory = path.request
+        own = path.reply_address
+        address = application.device.address if own is None else own
         if fcb is not None:
             sequence = memory.judge(fcb)
             if sequence is Sequence.REPEAT and self._last_reply is not None:
-                return self._last_reply
+                return self._repeated(address, now)
             if sequence is not Sequence.NEW:
                 application.restart()
-            memory.store(fcb)
         datagram = application.next_datagram(now)
-        reply: Frame = ACK
+        reply: Frame
+        if type(datagram) is tuple:
+            quiet = application.alarms is None and not application.may_be_busy
+            control = RSP_UD if quiet else self._response_control(now)
+            reply = LongFrame(control, address, datagram[0], datagram[1])
+        elif datagram is NoData.SILENCE:
+            return None
+        else:
+            reply = self._acknowledgement(path)
+            if not application.settings.empty_answer_counts:
+                return reply
+        if fcb is not None:
+            memory.store(fcb)
+        self._last_reply = reply
+        if path.alarm_request is memory:
+            self._alarm_reply = reply
+        return reply
+
+    def _repeated(self, address: int, now: int) -> Frame | None:
+        reply = self._last_reply
+        if not isinstance(reply, LongFrame):
+            return reply
+        datagram = self.application.again(now)
         if datagram is not None:
-            reply = LongFrame(RSP_UD, application.device.address, datagram[0], datagram[1])
+            reply = LongFrame(reply.control, address, *datagram)
+        elif reply.address != address:
+            reply = LongFrame(reply.control, address, reply.ci, reply.data)
         self._last_reply = reply
         return reply
 
-    def _alarm(self, _frame: Frame, fcb: int | None, _now: int) -> Frame:
-        return self._no_alarm(self._own.alarm_request, fcb)
+    def _response_control(self, now: int) -> int:
+        """RSP_UD with the bits for an alarm that waits and for a slave that takes no data now."""
+        application = self.application
+        control = RSP_UD
+        if application.settings.alarm_acd and application.alarms is not None and application.alarms.state(now):
+            control |= ACD
+        if application.settings.busy_dfc and application.is_busy(now):
+            control |= DFC
+        return control
 
-    def _alarm_selected(self, _frame: Frame, fcb: int | None, _now: int) -> Frame:
-        return self._no_alarm(self._selected.alarm_request, fcb)
+    def _alarm(self, _frame: Frame, fcb: int | None, now: int) -> Frame:
+        return self._report_alarm(self._own, fcb, now)
 
-    def _no_alarm(self, memory: SlaveFcb, fcb: int | None) -> Frame:
+    def _alarm_selected(self, _frame: Frame, fcb: int | None, now: int) -> Frame:
+        return self._report_alarm(self._selected, fcb, now)
+
+    def _report_alarm(self, path: LinkPath, fcb: int | None, now: int) -> Frame:
+        alarms = self.application.alarms
+        memory = path.alarm_request
+        arrived = True
         if fcb is not None:
+            sequence = memory.judge(fcb)
+            if sequence is Sequence.REPEAT and self._alarm_reply is not None:
+                return self._alarm_reply
             memory.store(fcb)
-        return ACK
+            if sequence is not Sequence.NEW:
+                arrived = False
+        if arrived and alarms is not None:
+            alarms.delivered()
+        state = 0 if alarms is None else alarms.report(now)
+        reply = self._acknowledgement(path)
+        if state:
+            control = self._response_control(now)
+            reply = LongFrame(control, self._reply_address(path), ALARM, bytes([state]))
+        self._alarm_reply = reply
+        if path.alarm_request is path.request:
+            self._last_reply = reply
+        return reply
 
 
 Action = Callable[[SlaveLink, Frame, int | None, int], Frame | None]
@@ -310,7 +359,8 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
         Event.SEND_ALL: (State.DESELECTED, SlaveLink._send_all),
         Event.SELECTION_MATCHES: (State.SELECTED, SlaveLink._select),
         Event.SELECTION_OF_OTHERS: (State.DESELECTED, SlaveLink._deselect),
-        Event.SELECTION_ELSEWHERE: (State.DESELECTED, SlaveLink._silence),
+        Event.SELECTION_ELSEWHERE: (State.DESELECTED, SlaveLink._stray_selection),
+        Event.SELECTION_TO_ALL: (State.DESELECTED, SlaveLink._silence),
         Event.REQUEST: (State.DESELECTED, SlaveLink._request),
         Event.REQUEST_SELECTED: (State.DESELECTED, SlaveLink._silence),
         Event.REQUEST_ALL: (State.DESELECTED, SlaveLink._silence),
@@ -329,7 +379,8 @@ TRANSITIONS: dict[State, dict[Event, tuple[State, Action]]] = {
         Event.SEND_ALL: (State.SELECTED, SlaveLink._send_all),
         Event.SELECTION_MATCHES: (State.SELECTED, SlaveLink._select),
         Event.SELECTION_OF_OTHERS: (State.DESELECTED, SlaveLink._deselect),
-        Event.SELECTION_ELSEWHERE: (State.SELECTED, SlaveLink._silence),
+        Event.SELECTION_ELSEWHERE: (State.SELECTED, SlaveLink._stray_selection),
+        Event.SELECTION_TO_ALL: (State.SELECTED, SlaveLink._silence),
         Event.REQUEST: (State.SELECTED, SlaveLink._request),
         Event.REQUEST_SELECTED: (State.SELECTED, SlaveLink._request_selected),
         Event.REQUEST_ALL: (State.SELECTED, SlaveLink._silence),

@@ -5,7 +5,7 @@ What a meter sent as text is shown with everything unprintable replaced. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 
 from mbusbench.codec import application_errors, ci_field, commands, control_field, device_type
@@ -51,42 +51,42 @@ def value_text(value: object) -> str:
     return printable(str(value))
 
 
-def describe_frame(item: Frame | Reject, key: bytes | None = None) -> tuple[str, list[str]]:
-    """The line, and the lines below it: records, and what is wrong with them."""
+def describe_frame(item: Frame | Reject, key: bytes | None = None) -> tuple[str, Iterable[str]]:
+    """The line, and the lines below it, made when they are asked for: records, and what is wrong with them."""
     if isinstance(item, Reject):
-        return f"{_REASONS[item.reason.value]}: {hex_text(item.raw)}", []
+        return f"{_REASONS[item.reason.value]}: {hex_text(item.raw)}", ()
     if isinstance(item, SingleCharacter):
-        return _SINGLE.get(item.code, f"{item.code:02X}"), []
+        return _SINGLE.get(item.code, f"{item.code:02X}"), ()
     line = f"{control_field.describe(item.control)}, address {item.address}"
     if isinstance(item, ShortFrame):
-        return line, []
+        return line, ()
     line += f", CI {item.ci:02X} ({ci_field.describe(item.ci)})"
     try:
         details, below = _datagram(item, key)
     except DecodeError as error:
-        details, below = [f"{error.layer}: {error}"], []
+        details, below = [f"{error.layer}: {error}"], ()
     return ", ".join([line, *details]), below
 
 
-def _datagram(frame: LongFrame, key: bytes | None) -> tuple[list[str], list[str]]:
+def _datagram(frame: LongFrame, key: bytes | None) -> tuple[list[str], Iterable[str]]:
     if not frame.control & control_field.PRM:
         return _telegram(Telegram.decode(frame.ci, frame.data, key=key))
     command = commands.decode_command(frame.ci, frame.data)
     match command:
         case commands.SelectDevice(mask, fabrication, raw):
             details = [f"mask {hex_text(raw) if mask is None else mask}"]
-            return details + ([f"fabrication number {fabrication}"] if fabrication else []), []
+            return details + ([f"fabrication number {fabrication}"] if fabrication else []), ()
         case commands.ApplicationReset(subcodes):
-            return [f"sub-code {hex_text(subcodes)}"] if subcodes else [], []
+            return [f"sub-code {hex_text(subcodes)}"] if subcodes else [], ()
         case commands.SetBaudRate(baud):
-            return [f"{baud} baud"], []
+            return [f"{baud} baud"], ()
         case commands.DataSend():
             return _telegram(Telegram.decode(frame.ci, frame.data, key=key))
         case _:
-            return [hex_text(frame.data)] if frame.data else [], []
+            return [hex_text(frame.data)] if frame.data else [], ()
 
 
-def _telegram(telegram: Telegram) -> tuple[list[str], list[str]]:
+def _telegram(telegram: Telegram) -> tuple[list[str], Iterable[str]]:
     details = list(_header(telegram.header))
     if telegram.application_error is not None:
         code = telegram.application_error
@@ -101,10 +101,15 @@ def _telegram(telegram: Telegram) -> tuple[list[str], list[str]]:
         details.append("encrypted")
     if telegram.diagnostics:
         details.append("with errors")
-    below = [_record(record) for record in telegram.records]
+    return details, _below(telegram)
+
+
+def _below(telegram: Telegram) -> Iterator[str]:
+    yield from map(_record, telegram.records)
     if telegram.manufacturer_data:
-        below.append(f"manufacturer data: {hex_text(telegram.manufacturer_data, 64)}")
-    return details, below + [f"! {diagnostic}" for diagnostic in telegram.diagnostics]
+        yield f"manufacturer data: {hex_text(telegram.manufacturer_data, 64)}"
+    for diagnostic in telegram.diagnostics:
+        yield f"! {diagnostic}"
 
 
 def _header(header: Header | None) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -71,31 +73,50 @@ def format_of(path: str | Path) -> str:
 class TraceFile:
     """Writes events to a file, in the order in which they come: `record` is a TraceSink. Close it, or use `with`.
 
-    What was recorded is in the file after `flush`.
+    What was recorded is in the file after `flush`. Where the file cannot be written any more (disk full), the bus goes
+    on: `failure` says why, and what comes after is lost.
     """
 
     def __init__(self, path: str | Path, header: TraceHeader) -> None:
         """MBusUsageError where the suffix names no format, OSError where the file cannot be written."""
+        self.failure: OSError | None = None
         self._encoder = FORMATS[format_of(path)]()
         self._encode = self._encoder.event
         self._file: BinaryIO = Path(path).open("wb", buffering=BUFFER)  # noqa: SIM115
         self._write = self._file.write
-        self._write(self._encoder.header(header))
-        self.flush()
+        try:
+            self._write(self._encoder.header(header))
+            self._file.flush()
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def record(self, event: TraceEvent) -> None:
         """Take an event."""
-        self._write(self._encode(event))
+        if self.failure is None:
+            try:
+                self._write(self._encode(event))
+            except OSError as error:
+                self.failure = error
 
     def flush(self) -> None:
         """Put what was recorded where others can read it."""
-        self._file.flush()
+        if self.failure is None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self.failure = error
 
     def close(self) -> None:
         """Write what is left and close the file. Again does nothing."""
-        if not self._file.closed:
+        if self._file.closed:
+            return
+        try:
             with self._file:
                 self._write(self._encoder.finish())
+        except OSError as error:
+            self.failure = self.failure or error
 
     def __enter__(self) -> Self:
         return self
@@ -109,19 +130,19 @@ class TraceFile:
 def encode(trace: Trace, encoder: Encoder) -> bytes:
     """The whole trace in another format, in the order of time."""
     parts = [encoder.header(trace.header)]
-    parts += (encoder.event(event) for event in sorted(trace.events, key=_time))
+    parts += (encoder.event(event) for event in sorted(trace.events, key=attrgetter("time")))
     return b"".join((*parts, encoder.finish()))
-
-
-def _time(event: TraceEvent) -> int:
-    return event.time
 
 
 def load(path: str | Path) -> Trace:
     """Read a JSONL trace; MBusUsageError with a line number where it is none, OSError where it cannot be read."""
-    name = str(path)
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        try:
-            return read_trace(iter(lambda: file.readline(LONGEST_LINE + 1), ""), name)
-        except UnicodeDecodeError:
-            raise MBusUsageError(f"{name}: this is no trace: it is no text") from None
+    with Path(path).open("rb") as file:
+        return read(file, str(path))
+
+
+def read(file: BinaryIO, name: str) -> Trace:
+    """As `load`, from an open file that is called `name`."""
+    try:
+        return read_trace((line.decode("ascii") for line in iter(lambda: file.readline(LONGEST_LINE + 1), b"")), name)
+    except UnicodeDecodeError:
+        raise MBusUsageError(f"{name}: this is no trace: it is no text") from None

@@ -20,6 +20,8 @@ from mbusbench.trace.recorder import Trace
 
 LONGEST_LINE = 4 * 2**20
 """Characters; a line beyond that is no event of ours."""
+MOST_EVENTS = 5_000_000
+"""What is read of one file: a trace is held in memory as a whole."""
 _KINDS = {kind.value: kind for kind in Kind}
 _PARITIES = {parity.value: parity for parity in Parity}
 
@@ -83,6 +85,8 @@ def read_trace(lines: Iterable[str], name: str = "trace") -> Trace:
         if line is None:
             incomplete = True
             break
+        if len(events) == MOST_EVENTS:
+            raise MBusUsageError(f"{name}:{number}: a trace of more than {MOST_EVENTS} events is not read")
         if not line.isspace():
             events.append(_read_event(line, f"{name}:{number}"))
     return Trace(header, tuple(events), incomplete)
@@ -115,6 +119,8 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _read_header(line: str, name: str) -> TraceHeader:
     where = f"{name}:1"
+    if not line.startswith("{"):
+        raise MBusUsageError(f"{where}: this is no trace: the first line is no JSON object")
     fields = _object(line, where)
     if fields.get("format") != FORMAT:
         raise MBusUsageError(f"{where}: this is no trace: the first line has no 'format' {FORMAT!r}")

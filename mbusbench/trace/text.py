@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from mbusbench.trace.assembly import Assembler, TimedFrame
 from mbusbench.trace.description import describe_frame, hex_text, printable
@@ -59,7 +60,8 @@ class Annotator:
         self._assembler = Assembler()
         self._line_end: int | None = None
         self._request_end: int | None = None
-        self._expected: deque[bytes] = deque(maxlen=_EXPECTED_AT_MOST)
+        self._expected: deque[tuple[bytes, set[int | None]]] = deque(maxlen=_EXPECTED_AT_MOST)
+        self._arrived: deque[TimedFrame] = deque()
 
     def heading(self, header: TraceHeader) -> str:
         """The first line."""
@@ -74,25 +76,50 @@ class Annotator:
         return self._shown(self._assembler.receive(event))
 
     def finish(self) -> list[str]:
-        """The rest: what never became a whole frame."""
-        return self._shown(self._assembler.finish())
+        """The rest: what never became a whole frame, and what nobody had sent."""
+        lines = self._shown(self._assembler.finish())
+        return lines + self._nobodys(None)
 
     def _shown(self, frames: Iterable[TimedFrame]) -> list[str]:
-        return [line for frame in frames if self._is_shown(frame) for line in self._frame(frame)]
+        lines: list[str] = []
+        for frame in frames:
+            lines += self._nobodys(frame.start)
+            if self._is_shown(frame):
+                lines += self._frame(frame)
+        return lines
 
     def _is_shown(self, frame: TimedFrame) -> bool:
-        if frame.kind is not Kind.RECEIVED:
-            if frame.kind is Kind.SLAVE:
-                self._expected.append(frame.raw)
+        if frame.kind is Kind.SLAVE:
+            self._expect(frame.raw)
+        if frame.kind is not Kind.RECEIVED or self._received:
             return True
-        if self._received:
+        if not frame.ok or not _UNREMARKABLE.issuperset(frame.cause):
             return True
-        if ECHO in frame.cause and frame.ok:
-            return False
-        if frame.ok and _UNREMARKABLE.issuperset(frame.cause) and frame.raw in self._expected:
-            self._expected.remove(frame.raw)
-            return False
-        return True
+        expecting = next((ports for raw, ports in self._expected if raw == frame.raw and frame.port not in ports), None)
+        if expecting is not None:
+            expecting.add(frame.port)
+        elif ECHO not in frame.cause:
+            self._arrived.append(frame)
+        return False
+
+    def _expect(self, raw: bytes) -> None:
+        """A slave sends `raw`: each port may get it once, and may have got it already."""
+        ports: set[int | None] = set()
+        others: deque[TimedFrame] = deque()
+        for arrived in self._arrived:
+            if arrived.raw == raw and arrived.port not in ports:
+                ports.add(arrived.port)
+            else:
+                others.append(arrived)
+        self._arrived = others
+        self._expected.append((raw, ports))
+
+    def _nobodys(self, now: int | None) -> list[str]:
+        """What arrived before `now` as a good frame, and no slave had sent: an event of the sender may come later."""
+        lines: list[str] = []
+        while self._arrived and (now is None or self._arrived[0].end < now):
+            lines += self._frame(self._arrived.popleft())
+        return lines
 
     def _frame(self, frame: TimedFrame) -> Iterator[str]:
         what, below = describe_frame(frame.item, self._key)
@@ -168,12 +195,8 @@ def annotated(
     """The lines of a whole trace, in the order of time."""
     annotator = Annotator(records=records, data=data, received=received, key=key)
     yield annotator.heading(trace.header)
-    for event in sorted(trace.events, key=_time):
+    for event in sorted(trace.events, key=attrgetter("time")):
         yield from annotator.lines(event)
     yield from annotator.finish()
     if trace.incomplete:
         yield "# the file ends in the middle of an event"
-
-
-def _time(event: TraceEvent) -> int:
-    return event.time

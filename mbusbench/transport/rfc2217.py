@@ -6,6 +6,7 @@ Lenient: unknown options are refused, unknown commands ignored, and nobody waits
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -259,8 +260,16 @@ class Rfc2217Client:
 class Rfc2217Server:
     """The side that has the port: it acknowledges what the client sets, and tells its owner by events."""
 
-    def __init__(self, settings: PortSettings | None = None, *, signature: str = "mbusbench") -> None:
+    def __init__(
+        self,
+        settings: PortSettings | None = None,
+        *,
+        signature: str = "mbusbench",
+        is_possible: Callable[[PortSettings], bool] | None = None,
+    ) -> None:
+        """Settings for which `is_possible` returns false are not taken: the answer is what stays in force."""
         self._telnet = Connection({COM_PORT})
+        self._is_possible = is_possible
         self._signature = signature.encode("ascii")
         self._line_state_mask = 0
         self._modem_state_mask = 0xFF
@@ -304,7 +313,7 @@ class Rfc2217Server:
         answer = SERVER + command
         if command in _SETTINGS:
             settings = self.settings.with_value(command, value)
-            if settings is not None and settings != self.settings:
+            if settings is not None and settings != self.settings and self._takes(settings):
                 self.settings = settings
                 events.append(SettingChanged(offset, _SETTINGS[command], settings))
             return _command(answer, self.settings.encode(command))
@@ -329,6 +338,9 @@ class Rfc2217Server:
                 events.append(Purged(offset, bool(first & PURGE_RECEIVE), bool(first & PURGE_TRANSMIT)))
                 return _command(answer, bytes([first]))
         return b""
+
+    def _takes(self, settings: PortSettings) -> bool:
+        return self._is_possible is None or self._is_possible(settings)
 
     def _controlled(self, offset: int, control: int, events: list[Event]) -> int:
         """Carry out a SET-CONTROL and return the state to answer. There is no flow control to be had."""

@@ -54,6 +54,17 @@ class SerialStream(Stream, asyncio.Protocol):
             raise MBusConnectionError(f"{self._path} is not open")
         transport.write(data)
 
+    def write_some(self, data: bytes) -> int:
+        """Hand over what the device takes at once; the number of bytes. 0 where it takes none, or is not open."""
+        transport = self._transport
+        if transport is None or self._closing or transport.is_closing() or transport.serial is None:
+            return 0
+        try:
+            return os.write(transport.serial.fileno(), data)
+        except OSError:
+            # A full buffer, or a device that is gone: of that the reading side tells.
+            return 0
+
     def set_baudrate(self, baudrate: int) -> None:
         transport = self._transport
         if transport is None or self._closing or transport.serial is None:

@@ -48,5 +48,22 @@ class Stream(ABC):
     async def close(self) -> None:
         """Close at once, dropping what was not sent yet. May be called twice, and cancelled."""
 
+    def take_whole_answers(self) -> None:  # noqa: B027
+        """Allow an answer that nothing disturbs to come in one piece at its end.
+
+        For a listener that asks `busy_until` before it takes silence for silence. Of use where characters cost more
+        than the time that they take: in process, under virtual time.
+        """
+
+    def busy_until(self) -> int:
+        """When such an answer that is arriving now will be there, in ns of the loop's time.
+
+        0 where there is none, or its first character has yet to come.
+        """
+        return 0
+
+    def deliver_pending(self) -> None:  # noqa: B027
+        """Deliver what has arrived of such an answer now, and the rest of it by characters."""
+
     def set_baudrate(self, baudrate: int) -> None:  # noqa: B027
         """Change the rate of the line from the next character on; nothing to do where the other end sets it (TCP)."""

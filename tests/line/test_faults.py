@@ -246,4 +246,4 @@ def test_a_fault_on_a_dropped_answer_brings_nothing_back() -> None:
 def test_every_effect_has_its_name() -> None:
     assert EFFECTS["checksum"] is WrongChecksum
     assert all(EFFECTS[effect.name] is effect for effect in EFFECTS.values())
-    assert len(EFFECTS) == 20
+    assert len(EFFECTS) == 25

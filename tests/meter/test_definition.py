@@ -293,7 +293,7 @@ DEVICES = [
     ("{manufacturer: KAM, version: 1, medium: 4, baud: []}", "2:58 device.baud: must not be empty"),
     (
         "{manufacturer: KAM, version: 1, medium: 4, fcb: stricct}",
-        "2:57 device.fcb: 'stricct' is not one of strict, lenient, did you mean 'strict'?",
+        "2:57 device.fcb: 'stricct' is not one of strict, lenient, ignore, did you mean 'strict'?",
     ),
     (
         "{manufacturer: KAM, version: 1, medium: 4, response_delay: [2s, 1s]}",

@@ -72,7 +72,7 @@ def test_first_frame_after_a_reset(mode: FcbMode, fcb: int, expected: Sequence) 
     assert memory.judge(fcb) is expected
 
 
-@pytest.mark.parametrize("mode", list(FcbMode))
+@pytest.mark.parametrize("mode", [FcbMode.STRICT, FcbMode.LENIENT])
 @pytest.mark.parametrize("last", [0, 1])
 def test_same_bit_is_a_repeat_and_the_other_bit_is_new(mode: FcbMode, last: int) -> None:
     memory = SlaveFcb(mode)
@@ -85,3 +85,11 @@ def test_judging_does_not_store() -> None:
     memory = SlaveFcb(FcbMode.LENIENT)
     assert memory.judge(1) is Sequence.FIRST
     assert memory.judge(1) is Sequence.FIRST
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_slave_that_ignores_the_bit_takes_every_frame_for_new(last: int) -> None:
+    memory = SlaveFcb(FcbMode.IGNORE)
+    assert memory.judge(last) is Sequence.FIRST
+    memory.store(last)
+    assert memory.judge(last) is Sequence.NEW
