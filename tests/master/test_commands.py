@@ -91,7 +91,7 @@ async def test_address_is_set_at_a_free_one_and_verified_there() -> None:
     bus = ScriptedBus(bus_of(meter, other))
     async with MBusMaster(bus) as master:
         info = await master.set_primary_address(5, 9)
-    assert bus.stream.requests == [NKE_9, NKE_9, NKE_5, REQ_5, SET_9, NKE_9, REQ_9]
+    assert bus.stream.requests == [NKE_9, NKE_9, NKE_5, REQ_5, NKE_5, SET_9, NKE_9, REQ_9]
     assert (meter.address, other.address) == (9, 6)
     assert (info.address, info.serial_number) == (9, "12345678")
 
@@ -165,7 +165,7 @@ async def test_address_is_set_by_secondary_address_in_a_frame_of_its_own() -> No
     async with MBusMaster(bus) as master:
         await master.set_primary_address(SECONDARY, 9)
     write = "68 06 06 68 73 FD 51 01 7A 09 45 16"
-    assert [r for r in bus.stream.requests if r not in (NKE_9, NKE_FD)] == [SELECT, REQ_FD, write, REQ_9]
+    assert [r for r in bus.stream.requests if r not in (NKE_9, NKE_FD)] == [SELECT, REQ_FD, SELECT, write, REQ_9]
     assert meter.address == 9
 
 
@@ -300,7 +300,8 @@ async def test_wildcard_that_one_meter_fits_writes_to_it() -> None:
     bus = ScriptedBus(bus_of(meter))
     async with MBusMaster(bus) as master:
         await master.send("12345678FFFFFFFF", "50")
-    assert bus.stream.requests[-2:] == [REQ_FD, "68 03 03 68 73 FD 50 C0 16"]
+    select = "68 0B 0B 68 73 FD 52 78 56 34 12 FF FF FF FF D2 16"
+    assert bus.stream.requests[-4:] == [REQ_FD, NKE_FD, select, "68 03 03 68 73 FD 50 C0 16"]
     assert meter.executed == ["50"]
 
 
@@ -404,7 +405,7 @@ async def test_clock_is_set_by_a_record_of_type_f_and_read_back() -> None:
         assert await master.set_clock(5, MOMENT) == MOMENT
         assert await master.read_clock(5) == MOMENT
     write = "68 09 09 68 73 05 51 04 6D 2D 2D 11 35 DA 16"
-    assert bus.stream.requests == [NKE_5, write, REQ_5, NKE_5, REQ_5]
+    assert bus.stream.requests == [NKE_5, write, NKE_5, REQ_5, NKE_5, REQ_5]
 
 
 async def test_clock_that_shows_another_time_afterwards_is_refused() -> None:

@@ -15,7 +15,7 @@ from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.outcome import Failure, FailureKind
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import Decode, next_telegram
-from mbusbench.protocol.procedures.write import open_link, send_user_data
+from mbusbench.protocol.procedures.write import greet, open_link, send_user_data
 
 DOING = "setting of the clock"
 
@@ -33,6 +33,8 @@ def set_clock(
     failed = yield from send_user_data(link.source.address, commands.set_clock(when), fcb)
     if failed is not None:
         return failed
+    if (yield from greet(target, fcb)) is not None:
+        return None
     found = yield from next_telegram(link.source)
     if isinstance(found, Failure) and found.kind is FailureKind.APPLICATION_ERROR:
         return found

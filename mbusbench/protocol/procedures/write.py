@@ -52,7 +52,8 @@ def open_link(
     """Greet the slave, and ask for its first telegram where `identify` or `target` is one that several may fit.
 
     Two acknowledges at the same moment sound like one, two telegrams do not: so a write that was meant for one slave
-    never reaches several. Where `target` names exactly one, a slave without data is as good.
+    never reaches several. Where `target` names exactly one, a slave without data is as good. It is greeted again after
+    that: some slaves have one frame count bit for requests and commands.
     """
     if isinstance(target, int):
         source = Source(target, fcb, decode)
@@ -64,16 +65,16 @@ def open_link(
     if absent is not None or not (ambiguous or identify):
         return Link(source, failure=absent)
     found = yield from next_telegram(source)
-    if isinstance(found, tuple):
-        return Link(source, found[0])
     if isinstance(found, Failure) and found.kind in _SEVERAL:
         if found.kind is FailureKind.GARBLED:
             found = replace(found, kind=FailureKind.COLLISION)
         return Link(source, failure=found)
-    if ambiguous and (found is None or found.kind is FailureKind.NO_ANSWER):
+    silent = found is None or (isinstance(found, Failure) and found.kind is FailureKind.NO_ANSWER)
+    if ambiguous and silent:
         text = "it sends no data, so there may be more than one"
         return Link(source, failure=Failure(FailureKind.REFUSED, DOING, text))
-    return Link(source)
+    telegram = found[0] if isinstance(found, tuple) else None
+    return Link(source, telegram, (yield from greet(target, fcb)))
 
 
 def send_user_data(address: int, payload: Payload, fcb: MasterFcb) -> Procedure[Failure | None]:
