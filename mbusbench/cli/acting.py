@@ -1,4 +1,4 @@
-"""What commands that write to meters share: one meter after the other, one line or JSON object for each, an exit code."""
+"""What commands that write to meters share: one meter after the other, a line or JSON object for each, an exit code."""
 
 from __future__ import annotations
 

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 def command(url: str, arguments: tuple[str, ...], broadcast: bool, as_json: bool, **options: Any) -> int:
     """Send commands (SND_UD) to one meter: each HEX is a CI field and what follows it.
 
-    mbusbench send URL 5 5110... is data send, 5050 the choice of instantaneous values, 510813 the choice of the volume.
-    They go out one after the other; done means acknowledged. A command that the meter cannot execute it reports at the
-    next request.
+    5050 chooses instantaneous values, 510813 only the volume for the next readout, 54 is the synchronise action. They
+    go out one after the other; done means acknowledged. What the meter cannot execute it reports at the next request.
     """
     from mbusbench.cli.acting import act, one_address
     from mbusbench.cli.bus_access import master, run
