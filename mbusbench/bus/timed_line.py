@@ -196,16 +196,20 @@ class TimedLine:
             if interference is not None:
                 altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                self._keep(_Answer(self.put(signal, True), slave, delay, ()), now)
+                self._send(_Answer(signal, slave, delay, ()), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._keep(_Answer(self.put(signal), slave, delay + burst.offset, altered.causes), now)
+                    self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
-    def _keep(self, answer: _Answer, now: int) -> None:
+    def _send(self, answer: _Answer, whole: bool, now: int) -> None:
+        if self.trace is not None:
+            # Before what arrives of it, which has the same time.
+            self.at(answer.end, partial(self._trace_answer, answer))
+        answer.signal = self.put(answer.signal, whole)
         answers = self._answers
-        if answers and answers[0].end <= now:
+        if answers and (len(answers) > 16 or answers[0].end <= now):
             self._answers = answers = [other for other in answers if other.end > now]
         if answers:
             start = answer.signal.start
@@ -213,8 +217,6 @@ class TimedLine:
                 if other.signal.start < answer.end and start < other.end:
                     answer.collides = other.collides = True
         answers.append(answer)
-        if self.trace is not None:
-            self.at(answer.end, partial(self._trace_answer, answer))
 
     def put(self, signal: WireSignal, whole: bool = False) -> WireSignal:
         """Put a slave's signal on the line, before it starts: every master hears it. Returns it as it is heard."""

@@ -150,14 +150,8 @@ class Driver:
     def _step(self, now: int, late: int = 0) -> None:
         """Do what is due by now; `late` is by how much the first of it is overdue."""
         sends = self.bus.poll(now)
-        for send in sends:
-            if send.data and send.port in self._outlets and send.port not in self._unplugged:
-                lag = max(now - send.time, late)
-                self.lag.note(lag)
-                if self.bus.trace is not None:
-                    reported, worst = self._late.get(send.port, (0, 0))
-                    if send.time > reported:
-                        self._late[send.port] = (reported, max(lag, worst))
+        if sends and self._loop_ns is None and self.bus.speed is not None:
+            self._note_lag(sends, now, late)
         for send in sends if len(sends) == 1 else together(sends):
             outlet = self._outlets.get(send.port)
             if outlet is None:
@@ -169,6 +163,16 @@ class Driver:
                 del self._outlets[send.port]
                 outlet.disconnect()
         self._wake(self.bus.next_wakeup())
+
+    def _note_lag(self, sends: Iterable[Send], now: int, late: int) -> None:
+        for send in sends:
+            if send.data and send.port in self._outlets and send.port not in self._unplugged:
+                lag = max(now - send.time, late)
+                self.lag.note(lag)
+                if self.bus.trace is not None:
+                    reported, worst = self._late.get(send.port, (0, 0))
+                    if send.time > reported:
+                        self._late[send.port] = (reported, max(lag, worst))
 
     def _wake(self, due: int | None) -> None:
         if not self._outlets:
