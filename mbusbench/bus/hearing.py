@@ -23,9 +23,10 @@ Request = LongFrame | ShortFrame
 OnRequest = Callable[[Request, int, int, int], None]
 """Called with a valid frame, its baud rate, the port that it came from, and when it ended (ns)."""
 
-# The ends of characters are rounded, hence the 2 ns.
-_IDLE = {baud: idle_time(baud) - 2 for baud in BAUD_RATES}
-_GAP = {baud: bit_time(baud, GAP_BITS) + 2 for baud in BAUD_RATES}
+ROUNDING = 2
+"""ns by which the end of a character may be off: what begins that much earlier does not overlap."""
+_IDLE = {baud: idle_time(baud) - ROUNDING for baud in BAUD_RATES}
+_GAP = {baud: bit_time(baud, GAP_BITS) + ROUNDING for baud in BAUD_RATES}
 
 
 class SlaveHearing:
@@ -51,7 +52,7 @@ class SlaveHearing:
     def transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
         """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
         if self._receiver is None:
-            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end:
+            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end - ROUNDING:
                 self._queue.append((end, signal, port, frame))
                 self._end = end
                 return
