@@ -124,7 +124,8 @@ class MBusSlaveData(MBusSlaveInfo):
 
     `partial` says that a telegram could be read only in part, `diagnostics` why; `more_records_follow` that the meter
     has telegrams that are not here; `encrypted` that records are missing for want of the key; `manufacturer_data` (hex,
-    one for each telegram that has any) is what stands behind DIF 0F and 1F.
+    one for each telegram that has any) is what stands behind DIF 0F and 1F. `stale` says that a telegram came that an
+    earlier readout had brought already, from a meter whose access number counts telegrams; never in `decode`.
     """
 
     timestamp: datetime | None
@@ -133,10 +134,22 @@ class MBusSlaveData(MBusSlaveInfo):
     more_records_follow: bool = False
     partial: bool = False
     encrypted: bool = False
+    stale: bool = False
     application_error: int | None = None
     alarm: int | None = None
     manufacturer_data: tuple[str, ...] = ()
     diagnostics: tuple[str, ...] = ()
+
+    # CI field and what follows it, in clear, of each telegram.
+    _datagrams: tuple[tuple[int, bytes], ...] = PrivateAttr(default=())
+
+    def to_xml(self) -> str:
+        """The reading as XML in the form of libmbus. MBusUsageError where it was not decoded here but loaded."""
+        from mbusbench.master.libmbus_xml import libmbus_xml
+
+        if not self._datagrams:
+            raise MBusUsageError("a reading that was loaded from elsewhere cannot be written as XML")
+        return libmbus_xml([Telegram.decode(ci, data) for ci, data in self._datagrams], self.timestamp)
 
     def get_record(
         self,
@@ -188,7 +201,9 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
     return slave_data([decode_telegram(frame, key=key)], frame[5], None)
 
 
-def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
+def slave_data(
+    telegrams: Sequence[Telegram], address: int, timestamp: datetime | None, *, stale: bool = False
+) -> MBusSlaveData:
     """The result of one readout; `telegrams` in the order received, at least one."""
     first, last = telegrams[0], telegrams[-1]
     records: list[MBusSlaveRecord] = []
@@ -214,6 +229,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
         "more_records_follow": last.structure.more_records_follow,
         "partial": partial,
         "encrypted": encrypted,
+        "stale": stale,
         "application_error": first.application_error,
         "alarm": first.alarm,
         "manufacturer_data": tuple(manufacturer_data),
@@ -223,7 +239,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
     _set_fields(data, fields)
     _set_names(data, _DATA_FIELDS)
     _set_extra(data, None)
-    _set_private(data, None)
+    _set_private(data, {"_datagrams": tuple([(telegram.ci, telegram.plain) for telegram in telegrams])})
     return data
 
 

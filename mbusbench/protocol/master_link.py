@@ -42,7 +42,7 @@ class Exchange:
 
     `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `accepts`:
     whether data come from the slave that was meant, where the A field does not tell. `attempts`: transmissions in all,
-    where less than the link's own number do.
+    where less than the link's own number do. `baudrate` is the rate of the line for it, where it is not the usual one.
     """
 
     request: ShortFrame | LongFrame
@@ -50,6 +50,7 @@ class Exchange:
     alone: bool = False
     accepts: Callable[[LongFrame], bool] | None = None
     attempts: int | None = None
+    baudrate: int | None = None
     request_bytes: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,10 +113,21 @@ class MasterLink:
     """The link of one master to one line. All times in ns.
 
     `latency` is what the transport adds to an answer; `window` overrides how long the first character is waited for
-    after the end of the request, `attempts` is how often a request is sent at most.
+    after the end of the request, `attempts` is how often a request is sent at most. `wake_up` is sent to a bus that
+    sleeps: once before the request, and again before a repeat.
     """
 
-    def __init__(self, baudrate: int, *, latency: int = 0, window: int | None = None, attempts: int = 3) -> None:
+    def __init__(
+        self,
+        baudrate: int,
+        *,
+        latency: int = 0,
+        window: int | None = None,
+        attempts: int = 3,
+        wake_up: bytes = b"",
+    ) -> None:
+        self._wake_up = wake_up
+        self._asleep = bool(wake_up)
         self._latency = latency
         self._window_override = window
         self._attempts = attempts
@@ -153,6 +165,11 @@ class MasterLink:
         self.window = self._window_override or first_character_timeout(baudrate) + self._latency
         self._settle = idle_time(baudrate) + self._latency // 10
         self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
+        self._idle = idle_time(baudrate)
+
+    def sleep(self) -> None:
+        """Who is asked next may not be awake any more."""
+        self._asleep = bool(self._wake_up)
 
     @property
     def state(self) -> LinkState:
@@ -167,11 +184,11 @@ class MasterLink:
         self._attempt = 0
         self._unanswered = False
         self._received = []
-        if now >= self._idle_at():
+        if now >= self._idle_at() and not self._asleep:
             return self._send(now)
         self._move(LinkEvent.BUSY)
         self._limit = now + self.window + self._longest
-        return b""
+        return self._rouse(now) if now >= self._idle_at() else b""
 
     def receive(self, data: bytes, now: int) -> None:
         """Take bytes from the line. `outcome` is set when they, or nothing more, were to come."""
@@ -200,7 +217,7 @@ class MasterLink:
             return b""
         if state is LinkState.QUIET:
             if now >= self._idle_at():
-                return self._send(now)
+                return self._rouse(now) if self._asleep else self._send(now)
             if now >= self._limit:
                 self._finish(Garbled(tuple(self._received), self._attempt), now)
             return b""
@@ -263,6 +280,14 @@ class MasterLink:
     def _hard_limit(self) -> int:
         """However a frame dribbles or phantom headers follow each other: here an attempt ends."""
         return self._sent + self.window + 2 * self._longest + _DRIBBLE
+
+    def _rouse(self, now: int) -> bytes:
+        """The wake-up characters; the request follows after an idle line."""
+        self._asleep = False
+        duration = self._character * len(self._wake_up) + self._idle
+        self._traffic_end = now + duration
+        self._limit += duration
+        return self._wake_up
 
     def _send(self, now: int) -> bytes:
         exchange = self._exchange
@@ -390,13 +415,16 @@ class MasterLink:
             self._owes_an_answer(now)
         if self._heard():
             self._traffic_end = self._last + self._settle
+        self.sleep()
         exchange = self._exchange
         assert exchange is not None
         if not self._left or exchange.expect is Expect.NOTHING:
             self._finish(outcome, now)
             return b""
         self._move(LinkEvent.RETRY)
-        return self._send(now) if now >= self._idle_at() else b""
+        if now < self._idle_at():
+            return b""
+        return self._rouse(now) if self._asleep else self._send(now)
 
     def _judge(self) -> Outcome:
         exchange = self._exchange
