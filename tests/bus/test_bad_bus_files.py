@@ -45,7 +45,7 @@ CASES: list[dict[str, Any]] = [
     json.loads(line) for line in Path(__file__).with_name("bad_bus_files.jsonl").read_text("utf-8").splitlines()
 ]
 # What follows every line of Python makes it several times slower.
-SECONDS = 1.0 if sys.gettrace() is None else 6.0
+SECONDS = 20  # of processor time: nothing hangs. How long it takes is not judged on a busy host
 
 
 def _served(*arguments: object) -> None:
