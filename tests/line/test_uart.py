@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbusbench.line import Parity, Received, Receiver, Space, Transmission, receive
+from mbusbench.line import Parity, Received, Receiver, Space, Transmission, receive, uart
 from mbusbench.timing import bit_time, character_time
 
 ACK = b"\xe5"
