@@ -11,7 +11,7 @@ from typing import cast
 from mbusbench.codec.record import RecordHeader
 from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
-from mbusbench.meter.definition import MAX_RECORD_BYTES, Device
+from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
 from mbusbench.meter.readout_selection import is_wanted
@@ -195,6 +195,18 @@ class Meter:
     def readout(self, application: int | None) -> tuple[int, ...]:
         """The telegrams of a readout (`Device.readout`)."""
         return self.device.readout(application)
+
+    def is_ordinary(self, telegram: int) -> bool:
+        """Whether the telegram has CI 72, a long header, and records."""
+        return self.device.telegrams[telegram].is_ordinary
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> tuple[int, bytes]:
+        """CI field and data of a telegram that is not ordinary, as it is sent in clear."""
+        definition = self.device.telegrams[telegram]
+        if definition.data is not None:
+            return definition.ci, definition.data
+        header = b"" if definition.ci == NO_HEADER_RESPONSE else bytes((access_number, self.status))
+        return definition.ci, header + (header and self.configuration) + self.records(telegram, now)
 
     def ending(self, telegram: int) -> bytes:
         """DIF 1F or 0F and what stands behind it, or b""."""
