@@ -112,7 +112,12 @@ def _named(record: DataRecord, code: str, unit: str | None, scale: int) -> Recor
         named["subunit"] = dib.subunit
     if dib.function is not Function.INSTANTANEOUS:
         named["function"] = dib.function.name.lower()
+    if len(dib.raw) > 1 and not dib.raw[-1]:
+        named["difes"] = len(dib.raw) - 1
     modifiers = [*vib.modifiers, *([vib.record_error] if vib.record_error else [])]
+    if vib.manufacturer:
+        modifiers = [name for name in modifiers if name != "manufacturer_specific"]
+        named["manufacturer_vifes"] = hex_text(vib.manufacturer)
     if modifiers:
         named["modifiers"] = modifiers
     return named

@@ -46,6 +46,18 @@ def record_head(record: str) -> str:
         ("{vif: date, code: int16, storage: 1, value: '2025-12-31'}", "42 6C"),
         ("{vif: volume, unit: m3, code: int32, modifiers: [negative_contributions], value: 0}", "04 96 3C"),
         ("{vif: any, code: none}", "00 7E"),
+        ("{vif: manufacturer_specific, manufacturer_vifes: '07', code: int32, value: 1}", "04 FF 07"),
+        ("{vif: manufacturer_specific, manufacturer_vifes: '80 04 3B', code: int32, value: 1}", "04 FF 80 84 3B"),
+        ("{vif: energy, unit: kWh, manufacturer_vifes: '02', code: int32, value: 1}", "04 86 FF 02"),
+        (
+            "{vif: power, unit: W, code: int8, modifiers: [positive_contributions], manufacturer_vifes: '01', value: 1}",
+            "01 AB BB FF 01",
+        ),
+        ("{vif: plain_text, unit: 'C', code: int32, value: 1}", "04 7C 01 43"),
+        ("{vif: plain_text, unit: '%RH', scale: -2, code: int16, value: 54.1}", "02 FC 03 48 52 25 74"),
+        ("{vif: energy, unit: kWh, difes: 1, code: int32, value: 1}", "84 00 06"),
+        ("{vif: energy, unit: kWh, storage: 9, difes: 2, code: int32, value: 1}", "C4 84 00 06"),
+        ("{vif: energy, unit: kWh, storage: 9, difes: 1, code: int32, value: 1}", "C4 04 06"),
     ],
 )
 def test_records_by_name(record: str, head: str) -> None:
@@ -244,6 +256,22 @@ RECORDS = [
         "{vif: energy, unit: Wh, code: int32, function: maximun, value: 3}",
         "56 telegrams[0].records[0].function: 'maximun' is not one of instantaneous, maximum, minimum, error"
         ", did you mean 'maximum'?",
+    ),
+    (
+        "{vif: plain_text, code: int16, value: 3}",
+        "15 telegrams[0].records[0].vif: plain_text needs its text as unit",
+    ),
+    (
+        "{vif: plain_text, unit: '%RH', scale: 2, code: int16, value: 3}",
+        "33 telegrams[0].records[0].unit: no VIFE counts in units of 10^2",
+    ),
+    (
+        "{vif: energy, unit: kWh, manufacturer_vifes: '01 02 03 04 05 06 07 08 09 0A', code: int16, value: 3}",
+        "54 telegrams[0].records[0].manufacturer_vifes: more than 10 VIFEs",
+    ),
+    (
+        "{dib: '04', vib: '7F', manufacturer_vifes: '01', value: 3}",
+        "52 telegrams[0].records[0].manufacturer_vifes: manufacturer_vifes does not go together with dib",
     ),
     ("5", "9 telegrams[0].records[0]: 5 is not a mapping (key: value)"),
 ]
