@@ -50,8 +50,8 @@ def record_head(record: str) -> str:
         ("{vif: manufacturer_specific, manufacturer_vifes: '80 04 3B', code: int32, value: 1}", "04 FF 80 84 3B"),
         ("{vif: energy, unit: kWh, manufacturer_vifes: '02', code: int32, value: 1}", "04 86 FF 02"),
         (
-            "{vif: power, unit: W, code: int8, modifiers: [positive_contributions], manufacturer_vifes: '01', value: 1}",
-            "01 AB BB FF 01",
+            "{vif: mass, unit: kg, code: none, modifiers: [positive_contributions], manufacturer_vifes: '01'}",
+            "00 9B BB FF 01",
         ),
         ("{vif: plain_text, unit: 'C', code: int32, value: 1}", "04 7C 01 43"),
         ("{vif: plain_text, unit: '%RH', scale: -2, code: int16, value: 54.1}", "02 FC 03 48 52 25 74"),
