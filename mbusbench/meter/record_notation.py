@@ -20,6 +20,7 @@ from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, DATA_FIELDS, REAL32, Record
 
 _DATE_AND_TIME = 4
+_EXTENDED = (0xFB, 0xFC, 0xFD)
 
 RecordData = dict[str, Any]
 """A record as plain data: what YAML makes of it in a file."""
@@ -86,6 +87,8 @@ def _candidates(record: DataRecord) -> Iterator[RecordData]:
 
 def _units(vib: ValueInformationBlock) -> Iterator[tuple[str | None, int]]:
     """(unit, scale) by which `vif` might find the block."""
+    if vib.modifiers and vib.raw[0] not in _EXTENDED:
+        vib = ValueInformationBlock.decode(bytes([vib.raw[0] & 0x7F]))  # a date of a value, say, has no unit any more
     if vib.meter_unit is None or vib.exponent is None:
         yield None, 0
         return

@@ -414,15 +414,6 @@ def test_what_cannot_be_followed(source: str, reason: str) -> None:
     assert complaints(text) == [f"d.yaml:6:73 telegrams[0].records[1].value.counter.follows: {reason}"]
 
 
-@pytest.mark.parametrize("name", catalogue.names())
-def test_catalogue_device_keeps_its_checks(name: str) -> None:
-    found = catalogue.load(name)
-    assert found.checks
-    assert found.source
-    assert found.confidence is not None
-    assert checks.failures(found) == []
-
-
 def test_catalogue_has_a_heat_a_water_and_an_electricity_meter() -> None:
     media = {catalogue.load(name).device.medium for name in catalogue.names()}
     assert {0x04, 0x16, 0x02} <= media
