@@ -21,7 +21,7 @@ from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
-from mbusbench.meter.generator import Generator
+from mbusbench.meter.generator import Condition, Generator
 
 DATA_FIELDS = {
     "none": 0x0,
@@ -76,7 +76,7 @@ Value = Annotated[
 class Record(Definition):
     """One record. `name` is what others follow; without it the quantity's is, where only one can be meant.
 
-    `writable`: a master may write it.
+    `writable`: a master may write it. While `error` holds, the function field says so.
     """
 
     name: str | None = None
@@ -94,6 +94,7 @@ class Record(Definition):
     modifiers: list[str] = []  # noqa: RUF012
     value: Value = None
     writable: bool = False
+    error: Condition | None = None
 
     @model_validator(mode="after")
     def _one_notation(self) -> Record:
@@ -103,7 +104,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "error"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )
