@@ -21,7 +21,7 @@ from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
-from mbusbench.meter.generator import Generator
+from mbusbench.meter.generator import Condition, Generator
 
 DATA_FIELDS = {
     "none": 0x0,
@@ -80,7 +80,8 @@ class Record(Definition):
 
     `writable`: a master may write it. `year_hundreds`: a date and time of type F says which hundred the year is in;
     many meters leave these two bits 0. `difes`: send at least so many DIFEs, also where they say nothing.
-    `manufacturer_vifes`: what stands behind the VIF or VIFE FF.
+    `manufacturer_vifes`: what stands behind the VIF or VIFE FF. While `error` holds, the function
+    field says so.
     """
 
     name: str | None = None
@@ -101,6 +102,7 @@ class Record(Definition):
     value: Value = None
     writable: bool = False
     year_hundreds: bool = True
+    error: Condition | None = None
 
     @model_validator(mode="after")
     def _one_notation(self) -> Record:
@@ -110,7 +112,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "year_hundreds"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "year_hundreds", "error"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )
