@@ -426,8 +426,8 @@ def test_catalogue_has_a_heat_a_water_and_an_electricity_meter() -> None:
     ("change", "complaint"),
     [
         (
-            ("storage: 1, value: 118700", "storage: 2, value: 118700"),
-            "records[17] begins with 84 01 07, in the telegram it is 44 07 5E",
+            ("storage: 1, function: maximum, value: 55.1", "storage: 2, function: maximum, value: 55.1"),
+            "records[19] begins with 94 01 2D, in the telegram it is 54 2D 27",
         ),
         (
             ("version: 0x35", "version: 0x36"),
@@ -439,7 +439,10 @@ def test_catalogue_has_a_heat_a_water_and_an_electricity_meter() -> None:
             "the telegram is no valid frame: checksum: 96 received, 95 computed",
         ),
         (
-            ("      - {vif: date, code: int16, storage: 1, value: {due_date: {month: 1, day: 1}}}\n", ""),
+            (
+                "      - {vif: date, code: int16, storage: 1, value: {stored: {at: {month: 1, day: 1, hour: 0}}}}\n",
+                "",
+            ),
             "behind the last record the telegram has 42 6C C1 21",
         ),
         (("      - 2022-01-01\n", ""), "the telegram has 27 records, the check 26"),
