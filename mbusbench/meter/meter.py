@@ -179,18 +179,22 @@ class Meter:
             return part
         record = part.record
         value = record.value
-        assert isinstance(value, Generator)
+        if not isinstance(value, Generator):
+            return self._marked(record, record.head + record.fixed_data)
         if value.device is not None:
-            return record.head + self._identification(record)
+            return self._marked(record, record.head + self._identification(record))
         encode = self._kept(record, value)
         if encode is None and value.is_date:
             due = (value.due_date.month, value.due_date.day) if value.due_date is not None else None
             encode = clock.encoder(record, self.meter_clock, due)
         if encode is None:
             encode = moving(record, self.values)
+        return self._marked(record, encode)
+
+    def _marked(self, record: Record, part: Part) -> Part:
         if record.error is None:
-            return encode
-        return marked(encode, self.values.condition_of(record.error, "error"))
+            return part
+        return marked(part, self.values.condition_of(record.error, "error"))
 
     def _kept(self, record: Record, value: Generator) -> Encode | None:
         if value.stored is not None:

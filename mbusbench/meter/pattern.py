@@ -1,4 +1,4 @@
-"""Values that repeat, made of few numbers: a year's profile, a random walk, draws of water; and series out of CSV files.
+"""Values that repeat, made of few numbers: a year's profile, a random walk, draws of water; and series of CSV files.
 
 What is random comes from the seed alone: a pattern is made once for each meter, and repeats after its `repeat`, so that
 its integral is a closed form for all times.

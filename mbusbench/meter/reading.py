@@ -1,4 +1,4 @@
-"""The right answer at an instant: a record's exact value and what is sent of it; and what conditions add to an answer."""
+"""The right answer at an instant: a record's exact value, and what is sent; and what conditions add to an answer."""
 
 from __future__ import annotations
 

@@ -86,7 +86,8 @@ def _circles(device: Device) -> Iterator[tuple[Path_, str]]:
         done.add(id(source))
         return None
 
-    for path, record, value in _users(device):
+    # Entries of `values` first: a circle is told where it is, not where it is used.
+    for path, record, value in sorted(_users(device), key=lambda user: user[1] is not None):
         source: Source = record if record is not None else device.values[str(path[1])]
         names = circle(source, [(id(source), "")])
         if names is not None:
