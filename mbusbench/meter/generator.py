@@ -301,6 +301,12 @@ class Generator(Definition):
         return self.clock is not None or self.due_date is not None or (self.stored is not None and not self.stored.of)
 
     @property
+    def curve_is_small(self) -> bool:
+        """Whether it costs next to nothing to compile it."""
+        alone = self.counter is not None and self.counter.follows is None
+        return alone or self.random is not None or self.ramp is not None
+
+    @property
     def needs_meter(self) -> bool:
         """Whether it depends on more than time and seed: the meter's clock, or what a master wrote."""
         kinds = (self.stored, self.maximum, self.minimum, self.total)

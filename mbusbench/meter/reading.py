@@ -81,6 +81,19 @@ class StatusConditions:
         return steady | bits
 
 
+def when_asked(make: Callable[[], Encode]) -> Encode:
+    """A value that is compiled when somebody reads it: a bus of many meters begins at once."""
+    made: Encode | None = None
+
+    def encode(now: int) -> bytes:
+        nonlocal made
+        if made is None:
+            made = make()
+        return made(now)
+
+    return encode
+
+
 def marked(part: Encode | bytes, holds: Callable[[int], bool]) -> Encode:
     """A record whose function field says error while the condition holds."""
 
