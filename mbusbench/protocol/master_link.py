@@ -6,7 +6,7 @@ Sans I/O: the caller writes the bytes that `start` and `poll` return, passes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
@@ -21,7 +21,7 @@ from mbusbench.timing import bit_time, character_time, first_character_timeout, 
 ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and DFC
 
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
-_DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED)
+_DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED, RejectReason.PARITY)
 _SHORTEST_FRAME = 5
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
@@ -190,15 +190,18 @@ class MasterLink:
         self._limit = now + self.window + self._longest
         return self._rouse(now) if now >= self._idle_at() else b""
 
-    def receive(self, data: bytes, now: int) -> None:
-        """Take bytes from the line. `outcome` is set when they, or nothing more, were to come."""
+    def receive(self, data: bytes, now: int, wrong: Sequence[int] = ()) -> None:
+        """Take bytes from the line. `outcome` is set when they, or nothing more, were to come.
+
+        `wrong` are the indexes of characters with a parity or framing error.
+        """
         self._last = now
         state = self._state
         if state is LinkState.IDLE or state is LinkState.QUIET:
-            self._reader.receive(data)
+            self._reader.receive(data, wrong)
             self._traffic_end = now + (self._gap if self._reader.missing else self._settle)
             return
-        for item in self._reader.receive(data):
+        for item in self._reader.receive(data, wrong):
             self._take(item, now)
             if self.outcome is not None:
                 if self._reader.missing:
