@@ -219,9 +219,10 @@ class MBusMaster(Commands):
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
         result = await self._run(partial(self._readout, target), self._rate(target))
+        # Telegrams of a failed readout are remembered too: they may come again.
+        stale = bool(result.telegrams) and self._freshness.is_stale(result.address, result.telegrams)
         if result.failure is not None:
             raise self._error(result.failure, target)
-        stale = self._freshness.is_stale(result.address, result.telegrams)
         return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
     def _ping(self, target: int | SecondaryAddress) -> Procedure[Failure | None]:

@@ -344,6 +344,8 @@ class MasterLink:
             self._take_foreign(frame, now)
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
+        elif exchange.expect is Expect.ACKNOWLEDGE and self._doubtful:
+            self._wait_again(now)  # that late answer; the slave sent it instead of hearing the request
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):

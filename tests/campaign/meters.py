@@ -41,9 +41,7 @@ def truth(address: int, telegram: int, now: int) -> tuple[int, int]:
 
 def _device(address: int, telegrams: int) -> Device:
     text = "".join(
-        _TELEGRAM.format(
-            storage=index, start=_start(address, index) / 1000, energy=_start(address, index) + 7
-        )
+        _TELEGRAM.format(storage=index, start=_start(address, index) / 1000, energy=_start(address, index) + 7)
         for index in range(telegrams)
     )
     return Device.from_document(parse_document(_HEAD + text, "meter.yaml"))
@@ -57,7 +55,10 @@ class WatchedMeter(Meter):
     def __init__(self, address: int, telegrams: int, **options: object) -> None:
         self.asked: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
         super().__init__(
-            _device(address, telegrams), address=address, identification=f"{address:08d}", **options  # type: ignore[arg-type]
+            _device(address, telegrams),
+            address=address,
+            identification=f"{address:08d}",
+            **options,  # type: ignore[arg-type]
         )
 
     def records(self, telegram: int, now: int) -> bytes:
@@ -76,10 +77,15 @@ def meters(seed: str) -> list[WatchedMeter]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a returned readout is. `why` is empty where it is right."""
+    """What a returned readout is. `why` is empty where it is right.
+
+    `is_old`: every telegram is one that the meter sent, but not all of them for this read. `held` are its telegrams,
+    each with the time at which the meter held its values.
+    """
 
     why: str = ""
     is_old: bool = False
+    held: tuple[tuple[int, int], ...] = ()
 
 
 def judge(data: MBusSlaveData, meter: WatchedMeter, since: int) -> Verdict:
@@ -95,18 +101,21 @@ def judge(data: MBusSlaveData, meter: WatchedMeter, since: int) -> Verdict:
         telegrams.setdefault(record.telegram, []).append((record.storage_number or 0, round(value * scale)))
     if [record.unit for record in data.records] != ["m³", "kWh"] * len(telegrams):
         return Verdict(f"units {[record.unit for record in data.records]}")
-    expected = len(meter.device.telegrams)
-    if len(telegrams) != expected and not data.more_records_follow:
-        return Verdict(f"{len(telegrams)} telegrams of {expected}, and no more follow")
-    for number, (place, found) in enumerate(sorted(telegrams.items())):
-        if [storage for storage, _ in found] != [number] * 2:
-            return Verdict(f"telegram {place} has storage numbers {[storage for storage, _ in found]}")
-        held = _held(meter, number, [value for _, value in found])
-        if held is None:
+    held: list[tuple[int, int]] = []
+    for place, found in sorted(telegrams.items()):
+        number = found[0][0]
+        when = _held(meter, number, [value for _, value in found])
+        if when is None or found[1][0] != number:
             return Verdict(f"telegram {place} has {found}, which the meter never held")
-        if held < since:
-            return Verdict(f"telegram {place} is {(since - held) / 1e9:.3f} s older than the call", is_old=True)
-    return Verdict()
+        held.append((number, when))
+    age = since - min(when for _, when in held)
+    if age > 0:
+        return Verdict(f"it is {age / 1e9:.3f} s older than the call", True, tuple(held))
+    numbers = [number for number, _ in held]
+    complete = list(range(len(meter.device.telegrams)))
+    if numbers != complete and not (data.more_records_follow and numbers == complete[: len(numbers)]):
+        return Verdict(f"it has the telegrams {numbers} of {complete}", True, tuple(held))
+    return Verdict(held=tuple(held))
 
 
 def _held(meter: WatchedMeter, telegram: int, values: Sequence[int]) -> int | None:

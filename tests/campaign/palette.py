@@ -98,7 +98,5 @@ class InvertedBits(Effect):
         bits = CHARACTER_BITS[sender.parity]
         random = sender.random.random
         total = sum(len(burst.data) for burst in bursts)
-        flipped = {
-            character * bits + bit for character in range(total) for bit in range(1, 10) if random() < self.rate
-        }
+        flipped = {character * bits + bit for character in range(total) for bit in range(1, 10) if random() < self.rate}
         return with_flipped(bursts, sender, flipped)

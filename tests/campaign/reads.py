@@ -32,6 +32,7 @@ from mbusbench.bus.noise import Noise
 from mbusbench.bus.port import Send
 from mbusbench.clock import VirtualLoop
 from mbusbench.errors import MBusError
+from mbusbench.master.freshness import REMEMBERED
 from mbusbench.transport import Stream
 from tests.campaign.expectation import tail, unseen
 from tests.campaign.meters import FIRST_ADDRESS, WatchedMeter, judge, meters
@@ -45,6 +46,7 @@ FAULTY = 0.25
 LIKELY = 1e-4
 """The tails of the expectation: what is less likely than this is no accident."""
 _SHOWN = 20
+_LIES = ("stale", "stuck_fcb")
 _SHARES = {"faults": 7, "line": 1, "parity": 1, "no parity": 1}
 KINDS = [kind for kind, share in _SHARES.items() for _ in range(share)]
 
@@ -65,6 +67,8 @@ class Tally:
     wrong: int = 0
     old: int = 0
     marked: int = 0
+    doubted: int = 0
+    unrecognisable: int = 0
     hits: int = 0
     expected: float = 0.0
     errors: Counter[str] = field(default_factory=Counter)
@@ -101,13 +105,16 @@ class Summary:
         hours = self.virtual / 3600
         lines = [f"{self.reads} reads, {hours:.0f} h of the bus in {self.seconds:.0f} s, seed {self.seed}"]
         for kind, tally in self.tallies.items():
-            lines.append(
-                f"  {kind}: {tally.reads} reads, {tally.right} right, {tally.marked} marked stale, "
-                f"{tally.old} old and not marked, {tally.wrong} wrong where {tally.expected:.2f} are expected "
-                f"(likelihood {tally.likelihood:.3f}), {tally.hits} frames hit"
-            )
+            lines += [
+                f"  {kind}: {tally.reads} reads, {tally.hits} frames hit, {tally.right} right",
+                f"    old: {tally.marked} marked stale, {tally.unrecognisable} never seen before, {tally.old} neither; "
+                f"{tally.doubted} marked stale though they were right",
+                f"    wrong: {tally.wrong}; expected {tally.expected:.2f}, as far off with p = {tally.likelihood:.3f}",
+            ]
             lines += [f"    {name}: {count}" for name, count in tally.errors.most_common()]
-        lines.append("  faults that fired: " + ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items())))
+        lines.append(
+            "  faults that fired: " + ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        )
         lines += [f"  FAILED {failure}" for failure in self.failures[:_SHOWN]]
         return "\n".join(lines)
 
@@ -140,6 +147,8 @@ class Block:
         self.addresses = range(FIRST_ADDRESS, FIRST_ADDRESS + len(self.meters))
         self.summary = summary
         self.tally = summary.tallies[kind]
+        self.known: dict[int, dict[tuple[int, int], None]] = {meter.address: {} for meter in self.meters}
+        """Telegrams that came with the last reads of each meter, by their number and time."""
 
     async def run(self, reads: int) -> None:
         loop = asyncio.get_running_loop()
@@ -172,16 +181,23 @@ class Block:
         tally = self.tally
         tally.reads += 1
         since = self.bus.driver.now  # type: ignore[attr-defined]
+        lies = self._lies()
         try:
             data = await master.query(meter.address)
         except MBusError as error:
             tally.errors[type(error).__name__] += 1
             return
         verdict = judge(data, meter, since)
+        known = self.known[meter.address]
+        recognisable = len(known) > 1 and not known.keys().isdisjoint(verdict.held)
+        self._remember(meter.address, verdict.held)
         if not verdict.why:
             tally.right += 1
+            tally.doubted += data.stale
         elif data.stale:
             tally.marked += 1
+        elif verdict.is_old and self._lies() > lies and not recognisable:
+            tally.unrecognisable += 1
         elif verdict.is_old:
             tally.old += 1
             self._failed(number, meter, verdict.why)
@@ -189,6 +205,18 @@ class Block:
             tally.wrong += 1
             if self.kind != "no parity":
                 self._failed(number, meter, verdict.why)
+
+    def _lies(self) -> int:
+        """How often a slave has sent an old telegram instead of the new one: a master can only know it again."""
+        return sum(armed.hits for armed in self.bus.faults if armed.does in _LIES)
+
+    def _remember(self, address: int, held: Sequence[tuple[int, int]]) -> None:
+        known = self.known[address]
+        for telegram in held:
+            known.pop(telegram, None)
+            known[telegram] = None
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]
 
     def _failed(self, number: int, meter: WatchedMeter, why: str) -> None:
         armed = "; ".join(f"{fault.name}: {fault.does} ({fault.definition.condition()})" for fault in self.bus.faults)
