@@ -240,6 +240,10 @@ class MasterLink:
             assert self._held is not None
             self._finish(Reply(self._held, self._attempt), now)
             return b""
+        if self._heard() and now < (quiet := min(self._last + self._settle, self._hard_limit())):
+            # Somebody still sends, be it junk: the answer may be right behind it, and no request may go out before.
+            self._deadline = quiet
+            return b""
         return self._attempt_failed(now)
 
     def next_wakeup(self) -> int | None:
@@ -344,8 +348,8 @@ class MasterLink:
             self._take_foreign(frame, now)
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
-        elif exchange.expect is Expect.ACKNOWLEDGE and self._doubtful:
-            self._wait_again(now)  # that late answer; the slave sent it instead of hearing the request
+        elif exchange.expect is Expect.ACKNOWLEDGE and (self._doubtful or self._late.is_copy(frame, now)):
+            self._wait_again(now)  # an answer to an earlier request, during which the slave did not hear this one
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):

@@ -108,6 +108,8 @@ def judge(data: MBusSlaveData, meter: WatchedMeter, since: int) -> Verdict:
         if when is None or found[1][0] != number:
             return Verdict(f"telegram {place} has {found}, which the meter never held")
         held.append((number, when))
+    if not held:
+        return Verdict("it has no records")
     age = since - min(when for _, when in held)
     if age > 0:
         return Verdict(f"it is {age / 1e9:.3f} s older than the call", True, tuple(held))
