@@ -53,13 +53,9 @@ class WatchedMeter(Meter):
     __slots__ = ("asked",)
 
     def __init__(self, address: int, telegrams: int, **options: object) -> None:
+        options.setdefault("identification", f"{address:08d}")
         self.asked: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
-        super().__init__(
-            _device(address, telegrams),
-            address=address,
-            identification=f"{address:08d}",
-            **options,  # type: ignore[arg-type]
-        )
+        super().__init__(_device(address, telegrams), address=address, **options)  # type: ignore[arg-type]
 
     def records(self, telegram: int, now: int) -> bytes:
         self.asked.append((telegram, now))

@@ -18,6 +18,7 @@ from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Received, Reply, Silence, WrongAddress
 from mbusbench.timing import bit_time, character_time, first_character_timeout, idle_time
 
+APPLICATION_ERROR = 0x70
 ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and DFC
 
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
@@ -165,7 +166,8 @@ class MasterLink:
         self.window = self._window_override or first_character_timeout(baudrate) + self._latency
         self._settle = idle_time(baudrate) + self._latency // 10
         self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
-        self._idle = idle_time(baudrate)
+        # A bit longer than the slaves wait for: they are deaf until the line was idle.
+        self._wake_up_time = character_time(baudrate, len(self._wake_up)) + idle_time(baudrate) + bit_time(baudrate)
 
     def sleep(self) -> None:
         """Who is asked next may not be awake any more."""
@@ -291,7 +293,7 @@ class MasterLink:
     def _rouse(self, now: int) -> bytes:
         """The wake-up characters; the request follows after an idle line."""
         self._asleep = False
-        duration = self._character * len(self._wake_up) + self._idle
+        duration = self._wake_up_time
         self._traffic_end = now + duration
         self._limit += duration
         return self._wake_up
@@ -348,8 +350,10 @@ class MasterLink:
             self._take_foreign(frame, now)
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
-        elif exchange.expect is Expect.ACKNOWLEDGE and (self._doubtful or self._late.is_copy(frame, now)):
-            self._wait_again(now)  # an answer to an earlier request, during which the slave did not hear this one
+        elif exchange.expect is Expect.ACKNOWLEDGE and self._is_of_before(frame, now, exchange):
+            if not exchange.alone:
+                self._received.append(frame)
+            self._wait_again(now)
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
@@ -358,6 +362,15 @@ class MasterLink:
             self._take_doubtful(frame, now)
         else:
             self._finish(Reply(frame, self._attempt), now)
+
+    def _is_of_before(self, frame: LongFrame, now: int, exchange: Exchange) -> bool:
+        """Whether data instead of an acknowledge answer an earlier request: their slave did not hear this one then.
+
+        To a link reset nobody answers with data; to a command an error may be reported so.
+        """
+        if type(exchange.request) is ShortFrame:
+            return True
+        return frame.ci != APPLICATION_ERROR and (self._doubtful or self._late.is_copy(frame, now))
 
     def _take_doubtful(self, frame: LongFrame, now: int) -> None:
         """An answer while another one, to an earlier request, may be late: which it is shows if both come."""

@@ -35,8 +35,8 @@ from mbusbench.errors import MBusError
 from mbusbench.master.freshness import REMEMBERED
 from mbusbench.transport import Stream
 from tests.campaign.expectation import tail, unseen
-from tests.moving_meters import FIRST_ADDRESS, WatchedMeter, judge, meters
 from tests.campaign.palette import InvertedBits, random_fault
+from tests.moving_meters import FIRST_ADDRESS, WatchedMeter, judge, meters
 
 BLOCK = 500
 RATE = 0.004
@@ -115,8 +115,8 @@ class Summary:
                 f"  {kind}: {tally.reads} reads, {tally.hits} frames hit, {tally.right} right",
                 f"    old: {tally.marked} marked stale, {tally.unrecognisable} never seen before, {tally.old} neither; "
                 f"{tally.doubted} marked stale though they were right",
-                f"    wrong: {tally.wrong}; damaged telegrams accepted: {tally.accepted}, expected {tally.expected:.2f} "
-                f"(a number as far off has p = {tally.likelihood:.3f})",
+                f"    wrong: {tally.wrong}; damaged telegrams accepted: {tally.accepted}, expected {tally.expected:.2f}, "
+                f"p = {tally.likelihood:.3f}",
             ]
             lines += [f"    {name}: {count}" for name, count in tally.errors.most_common()]
         lines.append(

@@ -10,18 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mbusbench.bus.fault import BytePattern
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.errors import (
     MBusApplicationError,
-    MBusCollisionError,
     MBusConnectionError,
     MBusDecodeError,
     MBusEncryptedError,
     MBusError,
     MBusGarbledError,
     MBusNoDataError,
-    MBusStaleError,
     MBusTimeoutError,
     MBusTooManyTelegramsError,
     MBusWrongAddressError,
@@ -38,10 +37,12 @@ from mbusbench.protocol.slave_settings import (
     SlaveSettings,
     Spent,
 )
-from mbusbench.trace.event import COLLISION, ECHO, Kind, TraceEvent
+from mbusbench.trace.event import CLOSED, COLLISION, Kind, TraceEvent
 
 FRESH = "fresh"
 STALE = "stale"
+PART = "part"
+MASTER = Kind.MASTER
 Outcome = str | type[MBusError]
 MS = 10**6
 
@@ -156,7 +157,13 @@ ROWS = (
     Row("noise over it", {"noise": {"data": "00 00 00", "delay": "10ms"}}),
     Row("noise long behind", {"noise": {"data": "FD", "delay": "400ms"}}, FRESH, FRESH),
     Row("power of the meter fails", {"power_cycle": {"after": 12, "off": "100ms", "scope": "meter"}}),
-    Row("power of the bus fails", {"power_cycle": {"after": 12, "off": "5s", "scope": "bus"}}, MBusTimeoutError, MBusTimeoutError, mute=6),
+    Row(
+        "power of the bus fails",
+        {"power_cycle": {"after": 12, "off": "5s"}},
+        MBusTimeoutError,
+        MBusTimeoutError,
+        mute=6,
+    ),
     Row("acknowledge lost", "drop", FRESH, MBusTimeoutError, "SND_NKE"),
     Row("acknowledge late", {"delay": "450ms"}, FRESH, FRESH, "SND_NKE"),
     Row("acknowledge twice", {"doubled_acknowledge": "20ms"}, FRESH, FRESH, "SND_NKE"),
@@ -171,4 +178,318 @@ ROWS = (
     Row("link reset lost", "drop", FRESH, MBusTimeoutError, "SND_NKE", "request"),
 )
 
-SCENES: tuple[Scene, ...] = ()
+
+def sent(*patterns: str, kind: Kind = Kind.SLAVE, least: int = 1) -> Callable[[list[TraceEvent]], bool]:
+    """Whether the trace has at least so many characters runs of that kind that begin so (`??`: any)."""
+    masks = [BytePattern(f"{pattern} *") for pattern in patterns]
+
+    def shows(events: list[TraceEvent]) -> bool:
+        return sum(event.kind is kind and any(mask.matches(event.data) for mask in masks) for event in events) >= least
+
+    return shows
+
+
+def caused(cause: str, kind: Kind = Kind.SLAVE) -> Callable[[list[TraceEvent]], bool]:
+    """Whether the trace has an event of that kind with that cause."""
+    return lambda events: any(event.kind is kind and cause in event.cause for event in events)
+
+
+def seen(kind: Kind) -> Callable[[list[TraceEvent]], bool]:
+    """Whether the trace has an event of that kind."""
+    return lambda events: any(event.kind is kind for event in events)
+
+
+def settings(**given: Any) -> dict[int, dict[str, Any]]:
+    """Slave 5 with these settings."""
+    return {5: {"settings": SlaveSettings(**given)}}
+
+
+def third_of_7(do: Any, **keys: Any) -> tuple[dict[str, Any], ...]:
+    """A fault of the second telegram in the second readout of slave 7."""
+    return ({"on": 7, "frame": "REQ_UD2", "exactly": 5, "do": do} | keys,)
+
+
+KEY = bytes(range(16))
+ENCRYPTED: dict[int, dict[str, Any]] = {5: {"security": 5, "key": KEY}}
+RESET_5 = "10 40 05"
+DATA = "68 ?? ?? 68 ?? 05"
+SECONDS = 10**9
+_FRESH_3 = (FRESH,) * 3
+
+SCENES: tuple[Scene, ...] = (
+    Scene("nothing", (5, 6, 7), _FRESH_3, shows=sent(DATA)),
+    Scene("echo", (5, 6, 7), _FRESH_3, line={"echo": True}, shows=sent(RESET_5, kind=Kind.RECEIVED)),
+    Scene(
+        "echo and a wrong checksum",
+        (5, 5, 6),
+        _FRESH_3,
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": "checksum"},),
+        line={"echo": True},
+    ),
+    Scene(
+        "echo and no answer",
+        (5, 5, 6),
+        (FRESH, MBusTimeoutError, FRESH),
+        ({"on": 5, "frame": "REQ_UD2", "skip": 1, "do": "drop"},),
+        line={"echo": True},
+    ),
+    Scene(
+        "strict FCB",
+        (5, 5, 5),
+        _FRESH_3,
+        meters={5: {"fcb": FcbMode.STRICT}},
+        shows=sent(RESET_5, kind=MASTER, least=3),
+    ),
+    Scene("lenient FCB", (5, 5, 5), _FRESH_3, meters={5: {"fcb": FcbMode.LENIENT}}, shows=sent(DATA, least=3)),
+    Scene("FCB ignored", (5, 5, 5), _FRESH_3, meters={5: {"fcb": FcbMode.IGNORE}}, shows=sent(DATA, least=3)),
+    Scene(
+        "FCB ignored and an answer lost",
+        (5, 5),
+        (FRESH, FRESH),
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": "drop"},),
+        meters={5: {"fcb": FcbMode.IGNORE}},
+    ),
+    Scene(
+        "mute for two frames after power-up",
+        (5, 5, 6),
+        _FRESH_3,
+        ({"at": "1s", "do": {"power_cycle": {"off": "1ms"}}},),
+        meters=settings(missed_after_power_up=2),
+        pause=2,
+        shows=sent(RESET_5, kind=MASTER, least=4),
+    ),
+    Scene(
+        "mute for the first frame after a pause",
+        (5, 5, 5),
+        _FRESH_3,
+        meters=settings(missed_after_idle=SECONDS),
+        pause=2,
+        shows=sent(RESET_5, kind=MASTER, least=5),
+    ),
+    Scene(
+        "starting up",
+        (5, 5, 5),
+        (FRESH, MBusTimeoutError, FRESH),
+        ({"at": "1500ms", "do": {"power_cycle": {"off": "1ms"}}},),
+        meters=settings(start_up=2 * SECONDS),
+        pause=2,
+        shows=sent(RESET_5, kind=MASTER, least=4),
+    ),
+    Scene(
+        "wake-up characters before each call",
+        (5, 6, 7),
+        _FRESH_3,
+        master={"wake_up": b"\x55" * 200},
+        shows=sent("55 55 55", kind=MASTER, least=3),
+    ),
+    Scene(
+        "E5 after the last telegram",
+        (7, 7),
+        (FRESH, FRESH),
+        meters={7: {"after_last": AfterLast.ACKNOWLEDGE}},
+        shows=sent(E5),
+    ),
+    Scene(
+        "answers from address 0",
+        (5, 6, 5),
+        (MBusWrongAddressError, FRESH, MBusWrongAddressError),
+        meters=settings(reply_address=0),
+        shows=sent("68 ?? ?? 68 08 00"),
+    ),
+    Scene(
+        "acknowledge as a short frame",
+        (5, 5, 6),
+        _FRESH_3,
+        meters=settings(acknowledgement=Acknowledgement.SHORT_FRAME),
+        shows=sent("10 00 05 05 16"),
+    ),
+    Scene(
+        "busy with an error and DFC",
+        (5, 6, 5),
+        (MBusApplicationError, FRESH, FRESH),
+        meters={5: {"busy": [(0, SECONDS)], "settings": SlaveSettings(busy_dfc=True)}},
+        pause=2,
+        shows=sent("68 04 04 68 18 05 70 08"),
+    ),
+    Scene(
+        "busy with E5",
+        (5, 6, 5),
+        (MBusNoDataError, FRESH, FRESH),
+        meters={5: {"busy": [(0, SECONDS)], "settings": SlaveSettings(busy_answer=BusyAnswer.ACKNOWLEDGE)}},
+        pause=2,
+        shows=sent(E5, least=3),
+    ),
+    Scene(
+        "alarm waiting (ACD)", (5, 6, 5), _FRESH_3, meters={5: {"alarms": [Alarm(4)]}}, shows=sent("68 ?? ?? 68 28 05")
+    ),
+    Scene("encrypted, without the key", (5, 6), (MBusEncryptedError, FRESH), meters=ENCRYPTED, shows=sent(DATA)),
+    Scene(
+        "encrypted, with the wrong key",
+        (5, 6),
+        (MBusEncryptedError, FRESH),
+        meters=ENCRYPTED,
+        master={"keys": {5: bytes(16)}},
+        shows=sent(DATA),
+    ),
+    Scene(
+        "encrypted, with the key", (5, 6), (FRESH, FRESH), meters=ENCRYPTED, master={"keys": {5: KEY}}, shows=sent(DATA)
+    ),
+    Scene(
+        "readout credit spent, with an error",
+        (5, 5, 6),
+        (FRESH, MBusApplicationError, FRESH),
+        meters=settings(readout_credit=ReadoutCredit(1, 86400 * SECONDS)),
+        shows=sent("68 04 04 68 08 05 70 09"),
+    ),
+    Scene(
+        "readout credit spent, in silence",
+        (5, 5, 6),
+        (FRESH, MBusTimeoutError, FRESH),
+        meters=settings(readout_credit=ReadoutCredit(1, 86400 * SECONDS, Spent.SILENCE)),
+        shows=sent("10 7B 05", kind=MASTER, least=4),
+    ),
+    Scene(
+        "access number constant",
+        (5, 5, 5),
+        _FRESH_3,
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": "drop"},),
+        meters=settings(access_number=AccessNumber.NEVER),
+    ),
+    Scene(
+        "repeat under a new access number",
+        (5, 5, 5),
+        _FRESH_3,
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": "checksum"},),
+        meters=settings(repeat=Repeat.RENUMBERED),
+    ),
+    Scene(
+        "repeat with the values of now",
+        (5, 5, 5),
+        _FRESH_3,
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": {"late": "30ms"}},),
+        meters=settings(repeat=Repeat.REFRESHED),
+    ),
+    Scene("two slaves at one address", (5, 6), (MBusGarbledError, FRESH), doubles=(5,), shows=caused(COLLISION)),
+    Scene(
+        "two slaves at one address behind a converter that sends a break",
+        (5, 6),
+        (MBusGarbledError, FRESH),
+        doubles=(5,),
+        port=PortOptions(collision_break=50 * MS),
+        shows=caused(COLLISION),
+    ),
+    Scene(
+        "gateway with latency and jitter",
+        (5, 6, 7),
+        _FRESH_3,
+        port=PortOptions(gateway=GatewayOptions(latency=180 * MS, jitter=90 * MS)),
+        shows=sent(DATA),
+    ),
+    Scene(
+        "gateway that cuts answers into pieces of 5, 60 ms apart",
+        (5, 6, 7),
+        _FRESH_3,
+        port=PortOptions(gateway=GatewayOptions(segment=5, spacing=60 * MS, latency=20 * MS)),
+        shows=sent(DATA),
+    ),
+    Scene(
+        "gateway that merges two answers",
+        (5, 5, 6),
+        _FRESH_3,
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": {"duplicate": {"pause": "100ms"}}},),
+        port=PortOptions(gateway=GatewayOptions(quiet=150 * MS, latency=20 * MS)),
+    ),
+    Scene(
+        "gateway that closes an idle connection",
+        (5, 6, 5),
+        _FRESH_3,
+        port=PortOptions(gateway=GatewayOptions(idle_close=SECONDS)),
+        pause=2,
+        shows=caused(CLOSED, Kind.NOTE),
+    ),
+    Scene(
+        "answer of the slave before comes during the next request",
+        (5, 5, 6, 5),
+        (FRESH, MBusTimeoutError, FRESH, FRESH),
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": {"delay": "270ms"}},),
+        master={"retries": 0},
+    ),
+    Scene(
+        "answer of a readout before comes instead of the acknowledge",
+        (5, 5, 5, 5),
+        (FRESH, MBusTimeoutError, FRESH, FRESH),
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": {"delay": "270ms"}},),
+        master={"retries": 0},
+    ),
+    Scene(
+        "answer of a readout before comes in a pause",
+        (5, 5, 5, 5),
+        (FRESH, MBusTimeoutError, FRESH, FRESH),
+        ({"on": 5, "frame": "REQ_UD2", "exactly": 2, "do": {"delay": "1500ms"}},),
+        pause=2,
+        master={"retries": 0},
+    ),
+    Scene("second telegram lost", (7, 7), (FRESH, FRESH), third_of_7("drop")),
+    Scene("second telegram twice", (7, 7), (FRESH, FRESH), third_of_7("duplicate")),
+    Scene("second telegram twice, 60 ms apart", (7, 7), (FRESH, FRESH), third_of_7({"duplicate": {"pause": "60ms"}})),
+    Scene("second telegram late", (7, 7), (FRESH, FRESH), third_of_7({"delay": "300ms"})),
+    Scene("second telegram with a wrong checksum", (7, 7), (FRESH, FRESH), third_of_7("checksum")),
+    Scene("second telegram of another slave", (7, 7), (FRESH, FRESH), third_of_7({"address": 6})),
+    Scene("second telegram is the first again", (7, 7), (FRESH, FRESH), third_of_7("stale")),
+    Scene("FCB stuck at the second telegram", (7, 7), (FRESH, FRESH), third_of_7("stuck_fcb")),
+    Scene(
+        "FCB stuck from the second telegram on",
+        (7, 7, 6),
+        (FRESH, MBusTooManyTelegramsError, FRESH),
+        ({"on": 7, "frame": "REQ_UD2", "skip": 4, "do": "stuck_fcb"},),
+    ),
+    Scene("E5 instead of the second telegram", (7, 7), (FRESH, PART), third_of_7({"replace": E5})),
+    Scene(
+        "second telegram never again",
+        (7, 7, 6),
+        (FRESH, MBusTimeoutError, FRESH),
+        ({"on": 7, "frame": "REQ_UD2", "bytes": "68 ?? ?? 68 08 07 *", "skip": 4, "do": "drop"},),
+    ),
+    Scene(
+        "power of the meter fails in mid-readout",
+        (7, 7),
+        (FRESH, FRESH),
+        third_of_7({"power_cycle": {"after": 12, "off": "50ms", "scope": "meter"}}),
+    ),
+    Scene(
+        "slave begins again with its first telegram",
+        (7, 7),
+        (FRESH, FRESH),
+        third_of_7(["drop", {"power_cycle": {"after": 0, "off": "1ms", "scope": "meter"}}]),
+    ),
+    Scene(
+        "power of the bus fails between readouts",
+        (5, 7, 5),
+        _FRESH_3,
+        ({"at": "1500ms", "do": {"power_cycle": {"off": "200ms", "scope": "bus"}}},),
+        pause=2,
+    ),
+    Scene("connection lost between readouts", (5, 6, 5), _FRESH_3, ({"at": "1s", "do": "disconnect"},), pause=2),
+    Scene(
+        "noise between readouts",
+        (5, 6, 5),
+        _FRESH_3,
+        ({"at": "1s", "period": "730ms", "do": {"noise": {"count": 2}}},),
+        pause=1,
+    ),
+    Scene("somebody babbles", (5, 6, 5), _FRESH_3, ({"at": "1900ms", "do": {"babble": 60}},), pause=2),
+    Scene(
+        "noise all the time",
+        (5, 6, 7) * 3,
+        _FRESH_3 * 3,
+        line={"noise": Noise(interval=300 * MS, longest=3, to_slaves=True)},
+        shows=seen(Kind.NOISE),
+    ),
+    Scene(
+        "bit errors all the time",
+        (5, 6, 7) * 3,
+        _FRESH_3 * 3,
+        line={"errors_to_masters": 1e-3, "errors_to_slaves": 1e-3},
+        shows=sent(DATA, least=4),
+    ),
+)
