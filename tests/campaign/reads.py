@@ -115,8 +115,8 @@ class Summary:
                 f"  {kind}: {tally.reads} reads, {tally.hits} frames hit, {tally.right} right",
                 f"    old: {tally.marked} marked stale, {tally.unrecognisable} never seen before, {tally.old} neither; "
                 f"{tally.doubted} marked stale though they were right",
-                f"    wrong: {tally.wrong}; damaged telegrams accepted: {tally.accepted}, expected {tally.expected:.2f}, "
-                f"p = {tally.likelihood:.3f}",
+                f"    wrong: {tally.wrong}; damaged telegrams accepted: {tally.accepted}, "
+                f"expected {tally.expected:.2f}, p = {tally.likelihood:.3f}",
             ]
             lines += [f"    {name}: {count}" for name, count in tally.errors.most_common()]
         lines.append(
