@@ -198,6 +198,8 @@ class Series(Definition):
 
 def _rows(path: Path, series: Series) -> list[tuple[int | datetime, Fraction]]:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(0, "not a file")
         with open(path, newline="", encoding="utf-8-sig") as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

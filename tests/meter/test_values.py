@@ -321,6 +321,9 @@ MISTAKES = [
     ("{random_walk: {between: [1, 2], every: 5h}}", "'repeat' must be a multiple of it"),
     ("{total: [warm]}", "total adds up what records show"),
     ("{flags: {64: {value: warm, above: 1}}}", "'64' is not a bit: 0..62"),
+    ("{sum: [{counter: {rate: 1}}]}", "sum[0]: counter is for records: name the record, and refer to it"),
+    ("{flags: {1: {value: {clock: now}, above: 1}}}", "clock is for records"),
+    ("5, error: {value: date, above: 1}", "it depends on the meter's clock or registers"),
     ("{flags: {1: {value: warm}}}", "needs above or below"),
     ("{counter: {rate: 1, between: ['06:00', '6:0']}}", "'6:0' is not a time of day"),
 ]
@@ -332,6 +335,7 @@ def test_a_mistake_in_a_living_value_is_one_line_with_its_place(value: str, text
         f"{HEAD}values:\n  a: {{sum: [b, 1]}}\n  b: {{of: {'a' if 'of: b' in value else 'ratio'}}}\n"
         "  ratio: {quotient: [1, 3]}\n  warm: {unit: °C, sum: [3]}\n  warm2: 5\n  power2: 5\n"
         f"{RECORDS}      - {{vif: power, unit: W, code: int32, value: {value}}}\n"
+        "      - {name: date, vif: datetime, code: int32, value: {clock: now}}\n"
     )
     lines = complaint(file).splitlines()
     assert any(text in line for line in lines), lines
