@@ -111,7 +111,7 @@ def encoder(record: Record, clock: MeterClock, due: tuple[int, int] | None) -> C
 
 
 def dated(record: Record, moment: datetime | None, *, summer: bool = False) -> bytes:
-    """The record with a date, a time, or both, as its size has it; with no valid date where there is no coding for it."""
+    """The record with a date, a time, or both, as its size has it; no valid date where there is no coding."""
     length = record.dib_block.data_length
     value: object = moment
     if moment is not None and length in (2, 3):

@@ -44,8 +44,8 @@ def _offset(value: object) -> int:
 class ClockDefinition(Definition):
     """How the meter's clock differs from the bus's time.
 
-    `drift` is in ppm, positive where it is fast; `offset` is what it is ahead at the epoch. A clock that is not `set` shows
-    no valid date until a master sets it. `summer_time`: the clock is put forward by the EU's rule, and its times say so.
+    `drift` is in ppm, positive where it is fast; `offset` is what it is ahead at the epoch. A clock that is not `set`
+    shows no valid date until a master sets it. `summer_time`: it is put forward by the EU's rule, and its times say so.
     """
 
     drift: Annotated[int, in_range(-100_000, 100_000)] = 0

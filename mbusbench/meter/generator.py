@@ -220,6 +220,14 @@ Operand = Annotated[
 """A number, the name of a value, or a value that is not written down as it is."""
 
 
+_FOR_RECORDS = ("counter", "clock", "due_date", "device", "stored", "maximum", "minimum", "total")
+
+
+def _check_operand(operand: Fraction | str | Generator, place: Path_) -> None:
+    if isinstance(operand, Generator) and operand.kind in _FOR_RECORDS:
+        raise mistake(f"{operand.kind} is for records: name the record, and refer to it", place)
+
+
 class Condition(Definition):
     """Whether a value is above a limit, below one, or both."""
 
@@ -229,6 +237,7 @@ class Condition(Definition):
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Condition:
+        _check_operand(self.value, ("value",))
         if self.above is None and self.below is None:
             raise mistake("needs above or below")
         if self.above is not None and self.below is not None and self.above >= self.below:
@@ -289,6 +298,8 @@ class Generator(Definition):
         if len(given) != 1:
             known = ", ".join(kinds)
             raise mistake(f"needs exactly one of {known}" + (f", not {' and '.join(given)}" if given else ""))
+        for index, operand in enumerate(self.operands):
+            _check_operand(operand, (self.kind, index))
         return self
 
     @property
@@ -299,6 +310,12 @@ class Generator(Definition):
     @property
     def is_date(self) -> bool:
         return self.clock is not None or self.due_date is not None or (self.stored is not None and not self.stored.of)
+
+    @property
+    def curve_is_small(self) -> bool:
+        """Whether it costs next to nothing to compile it."""
+        alone = self.counter is not None and self.counter.follows is None
+        return alone or self.random is not None or self.ramp is not None
 
     @property
     def needs_meter(self) -> bool:

@@ -6,7 +6,9 @@ Each is a function of time, of the meter's clock as it goes, and of what a maste
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from fractions import Fraction
+from math import isfinite
 from typing import Protocol
 
 from mbusbench.codec.data_field import encode_value, raw_value
@@ -41,7 +43,7 @@ class Keeper(Protocol):
 def shown_number(record: Record, sent: bytes) -> Fraction | None:
     """What a record's bytes say, in the quantity's common unit; None for "no value"."""
     number = raw_value(record.dib_block, record.vib_block, sent[len(record.head) :])
-    if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
         return None
     return Fraction(number) * record.step_worth
 
@@ -71,8 +73,9 @@ def stored(keeper: Keeper, record: Record, definition: Stored) -> Encode:
         state = (day, clock.version, keeper.writes)
         if state != known:
             if definition.of is None:
-                when = moment.instant(day)
-                encoded = dated(record, when.replace(year=day.year, month=day.month, day=day.day))
+                # The end of a day is told by its last minute, for that it is that day.
+                when = moment.instant(day) if moment.hour < 24 else datetime(day.year, day.month, day.day, 23, 59)
+                encoded = dated(record, when)
             else:
                 encoded = _stored_value(keeper, record, definition, clock.instant(moment.instant(day)))
             known = state
@@ -84,7 +87,7 @@ def stored(keeper: Keeper, record: Record, definition: Stored) -> Encode:
 def _stored_value(keeper: Keeper, record: Record, definition: Stored, instant: int) -> bytes:
     assert definition.of is not None
     if instant < 0 and definition.initial is not None:
-        return packed(record, (definition.initial * record.per_unit).__floor__())
+        return _register(record, definition.initial * record.per_unit * record.step_worth)
     source = keeper.values.referred(definition.of)
     if isinstance(source, Record):
         if instant >= 0:

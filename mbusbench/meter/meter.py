@@ -16,7 +16,7 @@ from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode, Part, Place, merged, moving, plan_of
-from mbusbench.meter.reading import Reading, StatusConditions, marked, shown
+from mbusbench.meter.reading import Reading, StatusConditions, marked, shown, when_asked
 from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
 from mbusbench.meter.values import Values
@@ -179,26 +179,31 @@ class Meter:
             return part
         record = part.record
         value = record.value
-        assert isinstance(value, Generator)
+        if not isinstance(value, Generator):
+            return self._marked(record, record.head + record.fixed_data)
         if value.device is not None:
-            return record.head + self._identification(record)
+            return self._marked(record, record.head + self._identification(record))
         encode = self._kept(record, value)
         if encode is None and value.is_date:
             due = (value.due_date.month, value.due_date.day) if value.due_date is not None else None
             encode = clock.encoder(record, self.meter_clock, due)
         if encode is None:
-            encode = moving(record, self.values)
+            simple = value.curve_is_small
+            encode = moving(record, self.values) if simple else when_asked(lambda: moving(record, self.values))
+        return self._marked(record, encode)
+
+    def _marked(self, record: Record, part: Part) -> Part:
         if record.error is None:
-            return encode
-        return marked(encode, self.values.condition_of(record.error, "error"))
+            return part
+        return marked(part, self.values.condition_of(record.error, "error"))
 
     def _kept(self, record: Record, value: Generator) -> Encode | None:
         if value.stored is not None:
             return kept.stored(self, record, value.stored)
-        if value.maximum is not None:
-            return kept.extreme(self, record, value.maximum, max)
-        if value.minimum is not None:
-            return kept.extreme(self, record, value.minimum, min)
+        extreme = value.maximum or value.minimum
+        if extreme is not None:
+            better = max if value.maximum is not None else min
+            return when_asked(lambda: kept.extreme(self, record, extreme, better))
         return None if value.total is None else kept.total(self, record, value.total)
 
     def _identification(self, record: Record) -> bytes:

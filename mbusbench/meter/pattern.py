@@ -1,4 +1,4 @@
-"""Values that repeat, made of few numbers: a year's profile, a random walk, draws of water; and series out of CSV files.
+"""Values that repeat, made of few numbers: a year's profile, a random walk, draws of water; and series of CSV files.
 
 What is random comes from the seed alone: a pattern is made once for each meter, and repeats after its `repeat`, so that
 its integral is a closed form for all times.
@@ -198,6 +198,8 @@ class Series(Definition):
 
 def _rows(path: Path, series: Series) -> list[tuple[int | datetime, Fraction]]:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(0, "not a file")
         with open(path, newline="", encoding="utf-8-sig") as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

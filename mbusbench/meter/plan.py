@@ -60,6 +60,8 @@ class Plan:
             return record.raw
         value = record.value
         if not isinstance(value, Generator):
+            if record.error is not None:
+                return Place(record)
             return record.head + record.fixed_data
         if value.needs_meter or record.error is not None or self.values.is_random(record):
             return Place(record)
@@ -126,10 +128,10 @@ def no_value(record: Record) -> bytes:
 
 
 def _encoder(record: Record, register: Register) -> Encode:
-    if isinstance(record.value, Generator) and record.value.counter is not None:
-        if record.value.counter.overflow is Overflow.INVALID:
-            return _until_full(record, register, _numbers_encoder(record, register))
-    return _numbers_encoder(record, register)
+    encode = _numbers_encoder(record, register)
+    counter = record.value.counter if isinstance(record.value, Generator) else None
+    full = counter is not None and counter.overflow is Overflow.INVALID
+    return _until_full(record, register, encode) if full else encode
 
 
 def _until_full(record: Record, register: Register, encode: Encode) -> Encode:

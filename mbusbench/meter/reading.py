@@ -1,4 +1,4 @@
-"""The right answer at an instant: a record's exact value and what is sent of it; and what conditions add to an answer."""
+"""The right answer at an instant: a record's exact value, and what is sent; and what conditions add to an answer."""
 
 from __future__ import annotations
 
@@ -79,6 +79,19 @@ class StatusConditions:
         steady = status & ~self._added
         self._added = bits & ~steady
         return steady | bits
+
+
+def when_asked(make: Callable[[], Encode]) -> Encode:
+    """A value that is compiled when somebody reads it: a bus of many meters begins at once."""
+    made: Encode | None = None
+
+    def encode(now: int) -> bytes:
+        nonlocal made
+        if made is None:
+            made = make()
+        return made(now)
+
+    return encode
 
 
 def marked(part: Encode | bytes, holds: Callable[[int], bool]) -> Encode:

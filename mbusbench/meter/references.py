@@ -86,7 +86,8 @@ def _circles(device: Device) -> Iterator[tuple[Path_, str]]:
         done.add(id(source))
         return None
 
-    for path, record, value in _users(device):
+    # Entries of `values` first: a circle is told where it is, not where it is used.
+    for path, record, value in sorted(_users(device), key=lambda user: user[1] is not None):
         source: Source = record if record is not None else device.values[str(path[1])]
         names = circle(source, [(id(source), "")])
         if names is not None:
@@ -108,6 +109,13 @@ def _unfit(device: Device) -> Iterator[tuple[Path_, str]]:
         unit = value.unit if isinstance(value, NamedValue) else None
         if unit is not None and not any(unit_worth(quantity, unit) for quantity in quantities()):
             yield (*path, "unit"), f"no quantity has the unit {unit!r}"
+    for place, name in device.references_of_conditions():
+        source = device.referred(name)
+        own = source.value if isinstance(source, Record) else source
+        if not isinstance(own, Generator | Fraction):
+            yield place, "a condition needs a number"
+        elif isinstance(own, Generator) and own.needs_meter:
+            yield place, "it depends on the meter's clock or registers: only stored can refer to it"
 
 
 def _obstacle(device: Device, record: Record | None, value: Generator, place: Path_, source: Source) -> str | None:

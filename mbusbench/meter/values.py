@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from mbusbench.codec.vib import ValueInformationBlock
+from mbusbench.errors import DecodeError
 from mbusbench.meter import signal
 from mbusbench.meter.curve import Register, line
 from mbusbench.meter.generator import Condition, Generator, NamedValue, number
@@ -58,7 +59,7 @@ def unit_worth(quantity: str, unit: str) -> tuple[Fraction, str] | None:
     for scale in _SCALES:
         try:
             vib = ValueInformationBlock.find(quantity, unit, scale)
-        except LookupError:
+        except (LookupError, DecodeError):  # the latter of plain text, which has no name of its own
             continue
         if vib.unit is not None:
             return Fraction(vib.numerator, vib.denominator) / Fraction(10) ** scale, vib.unit
