@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,16 @@ def _documented(section: str) -> set[str]:
 
 def test_device_file_of_the_documentation_is_a_device(tmp_path: Path) -> None:
     block, *additions = _blocks("device-file.md", "yaml")
+    living = next(each for each in additions if each.startswith("format: 1"))
+    additions.remove(living)
     path = tmp_path / "device.yaml"
     path.write_text(block, encoding="utf-8")
     assert len(catalogue.load(str(path)).telegrams[0].records) == 5
     assert len(block.splitlines()) < 20
-    path.write_text("".join([block, *additions]), encoding="utf-8")
+    path.write_text("".join([living, *additions]), encoding="utf-8")
     found = catalogue.load(str(path))
+    assert len(found.values) == 7
+    assert (len(found.conditions), found.clock.offset) == (2, -90 * 10**9)
     assert (len(found.alarms), len(found.busy)) == (2, 1)
     assert found.settings.start_up == 2 * 10**9
 
@@ -102,6 +107,13 @@ def test_keys_of_decode_are_documented() -> None:
 def test_keys_of_the_catalogue_are_documented() -> None:
     shown: dict[str, Any] = json.loads(invoke("devices", "show", "--json", "kamstrup/multical-603").stdout)
     assert set(shown) == _documented("devices")
+
+
+def test_page_of_the_devices_has_a_row_for_each() -> None:
+    source = [_text("devices.md")]
+    runpy.run_path(str(DOCS / "conf.py"))["fill_in"](None, "devices", source)
+    rows = re.findall(r"^\| `([a-z0-9/-]+)` \|", source[0], re.MULTILINE)
+    assert rows == catalogue.names()
 
 
 def test_telegram_written_by_hand_in_the_documentation_can_be_built() -> None:
