@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import SELECTED, manufacturer_code, manufacturer_letters
-from mbusbench.codec.control_field import ACD, DFC
+from mbusbench.codec.control_field import ACD, DFC, RSP_UD
 from mbusbench.codec.data_field import Value
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.frame import LongFrame
@@ -88,7 +88,7 @@ def device_data(
     data = _device(readouts, key, [_telegram(frame) for frame in first.frames])
     sent = _sent(data, len(first.frames))
     for index, frame in enumerate(first.frames):
-        if sent is None or sent[index] != frame:
+        if sent is None or sent[index : index + 1] != [(frame.control, frame.ci, frame.data)]:
             data["telegrams"][index] = _whole(frame)
     if description is not None:
         data = {"format": 1, "description": description, **data}
@@ -240,24 +240,15 @@ def _settle_ending(telegram: dict[str, Any], *, last: bool) -> None:
         del telegram["more_records_follow"]
 
 
-def _sent(data: DeviceData, count: int) -> list[LongFrame] | None:
-    """What the device sends to so many requests; None where it is no device."""
+def _sent(data: DeviceData, count: int) -> list[tuple[int, int, bytes]] | None:
+    """(C field, CI field, data) of what the device sends to so many requests; None where it is no device."""
     try:
         meter = Meter(Device.model_validate(data))
     except ValidationError:
         return None
-    application = meter.link.application
-    path_address = meter.settings.reply_address
-    if path_address is None and meter.settings.selected_reply_address is not None:
-        path_address = meter.settings.selected_reply_address
-    address = meter.address if path_address is None else path_address
-    frames = []
-    for _ in range(count):
-        datagram = application.next_datagram(0)
-        if not isinstance(datagram, tuple):
-            return None
-        frames.append(LongFrame(0x08 | meter.settings.response_bits, address, *datagram))
-    return frames
+    control = RSP_UD | meter.settings.response_bits
+    datagrams = [meter.link.application.next_datagram(0) for _ in range(count)]
+    return [(control, *datagram) for datagram in datagrams if isinstance(datagram, tuple)]
 
 
 def _check(index: int, frame: LongFrame, source: str | None) -> dict[str, Any]:

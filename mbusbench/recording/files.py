@@ -138,9 +138,10 @@ def _microseconds(duration: int) -> str:
 
 
 def _comparable(first: Readout, readouts: Sequence[Readout]) -> Readout | None:
-    """The last readout with the same telegrams as the first, values aside."""
+    """The last readout with the same telegrams as the first, values aside, asked for in the same way."""
     wanted = list(map(shape, first.frames))
-    return next((each for each in reversed(readouts[1:]) if list(map(shape, each.frames)) == wanted), None)
+    same = [each for each in readouts[1:] if each.asked == first.asked]
+    return next((each for each in reversed(same) if list(map(shape, each.frames)) == wanted), None)
 
 
 def _elapsed(first: Readout, last: Readout, readouts: Sequence[Readout], options: Options) -> int | None:

@@ -61,7 +61,7 @@ def _read(data: bytes, name: str) -> Recording:
         trace = files.read(io.BytesIO(data), name)
         notes = ["the trace ends in the middle of an event"] if trace.incomplete else []
         return Recording(_sent(trace.events), True, trace.header.epoch, notes=notes)
-    if (start.startswith(b"<") and start[1:2].isalpha()) or start.startswith(b"<?xml"):
+    if start[:1] == b"<" and (start[1:2].isalpha() or start[1:2] in (b"?", b"!")):
         return _from_xml(data)
     if not _TEXT.issuperset(data[:65536]) or _begins_with_frame(data):
         return Recording(_untimed(_frames_of(data)))

@@ -123,6 +123,9 @@ class _Survey:
             meter.commands_taken = frame.ci not in _APPLICATION_ERRORS
         if repeated or only_an_error:
             return meter
+        if asked is not None and not begins and _is_last_again(meter.frames, frame):
+            meter.after_last = AfterLast.REPEAT
+            return meter
         if not meter.frames or begins or _begins_again(meter.frames, frame, known_order=asked is not None):
             meter.begin(asked, time if self._timed else None)
         meter.frames.append(frame)
@@ -200,6 +203,11 @@ def _begins_again(frames: list[LongFrame], frame: LongFrame, *, known_order: boo
     if shape(frame) not in map(shape, frames):
         return False
     return not (known_order and _more_follows(frames[-1]) and all(_body(frame) != _body(each) for each in frames))
+
+
+def _is_last_again(frames: list[LongFrame], frame: LongFrame) -> bool:
+    """Whether the last of several telegrams came once more."""
+    return len(frames) > 1 and not _more_follows(frames[-1]) and shape(frame) == shape(frames[-1])
 
 
 def _more_follows(frame: LongFrame) -> bool:

@@ -133,7 +133,7 @@ def _without_time(text: str) -> tuple[str, int | None]:
 
 
 def _pieces(lines: Sequence[_Line], folded: bool) -> list[tuple[int, bytes]]:
-    """(time, bytes) of what was written down together: a line, or with `folded` the lines up to the next mark or time."""
+    """(time, bytes) of what was written down together: a line, or (`folded`) the lines up to a mark or time."""
     pieces: list[tuple[int, bytes]] = []
     now = 0
     for line in lines:

@@ -33,6 +33,7 @@ _FUNCTIONS = {
 }
 _MORE = "More records follow"
 _MANUFACTURER = "Manufacturer specific"
+_UNKNOWN_MEDIUM = re.compile(r"Unknown medium \(0x([0-9a-f]{2})\)")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)*")
 _INTEGER = re.compile(r"-?\d{1,18}")
 _REAL = re.compile(r"-?\d+\.\d+")
@@ -92,16 +93,14 @@ def _identification(text: str) -> str:
 
 
 def _medium(text: str, found: XmlRecording) -> int:
-    code = _media().get(text.lower())
-    if code is None:
-        found.notes.append(f"medium {text[:40]!r} is not known: 'other' is taken")
-        return 0
-    return code
-
-
-@cache
-def _media() -> dict[str, int]:
-    return {text.lower(): code for code, text in reversed(libmbus_texts.MEDIA.items())}
+    unknown = _UNKNOWN_MEDIUM.fullmatch(text)
+    if unknown is not None:
+        return int(unknown[1], 16)
+    codes = [code for code, name in libmbus_texts.MEDIA.items() if name.lower() == text.lower()]
+    if len(codes) == 1:
+        return codes[0]
+    found.notes.append(f"medium {text[:40]!r} could be several, or none: 'other' is taken")
+    return 0
 
 
 def _build(root: ElementTree.Element, header: LongHeader, found: XmlRecording) -> None:
