@@ -34,6 +34,7 @@ from mbusbench.definition.fields import (
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.extension import DeviceExtension, extension_class
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.record_definition import Record
 from mbusbench.protocol.fcb import FcbMode
@@ -206,6 +207,7 @@ class Device(Definition):
     description: str | None = None
     source: str | None = None
     confidence: Annotated[Confidence, one_of(Confidence)] | None = None
+    python: Annotated[type[DeviceExtension], PlainValidator(extension_class)] | None = None
     device: DeviceHeader
     behaviour: Behaviour = Behaviour()
     alarms: list[AlarmDefinition] = Field(default=[], max_length=MAX_EVENTS)

@@ -12,6 +12,7 @@ from mbusbench.codec.record import RecordHeader
 from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
+from mbusbench.meter.extension import ExtendedLink
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
 from mbusbench.meter.readout_selection import is_wanted
@@ -44,6 +45,7 @@ class Meter:
 
     __slots__ = (
         "_clock",
+        "_extension",
         "_parts",
         "_plan",
         "_written",
@@ -108,6 +110,7 @@ class Meter:
         self._plan = plan_of(device, epoch)
         self._parts: list[list[Part]] = []
         self._bind()
+        self._extension = None if device.python is None else device.python(self)
         self.link = self._new_link()
 
     def _new_link(self) -> SlaveLink:
@@ -120,6 +123,8 @@ class Meter:
             busy=self.busy,
             security=secured,
         )
+        if self._extension is not None:
+            return ExtendedLink(application, self._extension, baud=self.baud)
         return SlaveLink(application, baud=self.baud)
 
     def raise_alarm(self, alarm: Alarm) -> None:
@@ -214,7 +219,8 @@ class Meter:
 
     def records(self, telegram: int, now: int) -> bytes:
         """The record area of one telegram at `now`, its ending included."""
-        return b"".join([part if type(part) is bytes else part(now) for part in self._parts[telegram]])  # type: ignore[operator]
+        area = b"".join([part if type(part) is bytes else part(now) for part in self._parts[telegram]])  # type: ignore[operator]
+        return area if self._extension is None else self._extension.records(telegram, area, now)
 
     def selected_records(self, telegrams: Sequence[int], wanted: Sequence[RecordHeader], now: int) -> list[bytes]:
         """The chosen records of these telegrams at `now`, packed into as few record areas as they need."""
