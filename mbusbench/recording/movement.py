@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.record import DataRecord
 from mbusbench.codec.telegram import Telegram
 from mbusbench.definition.fields import LONGEST
+from mbusbench.errors import DecodeError
 from mbusbench.meter.record_definition import Record
 from mbusbench.meter.record_notation import decimal, parsed, value_data
 from mbusbench.meter.recording import DeviceData, Readout
@@ -38,11 +40,7 @@ def bring_to_life(data: DeviceData, first: Readout, last: Readout, elapsed: int 
         telegram = data["telegrams"][index]
         if "records" not in telegram:
             continue
-        pairs = zip(
-            Telegram.decode(before.ci, before.data).records,
-            Telegram.decode(after.ci, after.data).records,
-            strict=False,
-        )
+        pairs = zip(_records(before), _records(after), strict=False)
         records = [record for record in telegram["records"] if not _is_filler(record)]
         for number, (record, (old, new)) in enumerate(zip(records, pairs, strict=False)):
             if old.field.header != new.field.header or old.data == new.data:
@@ -59,10 +57,17 @@ def bring_to_life(data: DeviceData, first: Readout, last: Readout, elapsed: int 
 def clock_of(readout: Readout) -> datetime | None:
     """What the meter's clock showed: its first present date and time."""
     for frame in readout.frames:
-        for record in Telegram.decode(frame.ci, frame.data).records:
+        for record in _records(frame):
             if record.vib.kind == "datetime" and isinstance(record.value, datetime) and not record.storage_number:
                 return record.value
     return None
+
+
+def _records(frame: LongFrame) -> list[DataRecord]:
+    try:
+        return Telegram.decode(frame.ci, frame.data).records
+    except DecodeError:
+        return []
 
 
 def _is_filler(record: dict[str, Any]) -> bool:

@@ -149,7 +149,7 @@ class _Survey:
         meter = self._last_at.get(asked)
         for frame, _, _ in _answers(exchange):
             if meter is not None and frame.ci in _ALARMS:
-                meter.alarm = Telegram.decode(frame.ci, frame.data).alarm
+                meter.alarm = _alarm(frame)
 
     def _meter(self, frame: LongFrame, asked: int | None) -> RecordedMeter | None:
         own = identity(frame)
@@ -219,6 +219,13 @@ def _more_follows(frame: LongFrame) -> bool:
 
 def _body(frame: LongFrame) -> bytes:
     return frame.data[12:] if frame.ci == 0x72 else frame.data
+
+
+def _alarm(frame: LongFrame) -> int | None:
+    try:
+        return Telegram.decode(frame.ci, frame.data).alarm
+    except DecodeError:
+        return None
 
 
 def has_alarm(meter: RecordedMeter) -> bool:
