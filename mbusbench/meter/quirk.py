@@ -7,11 +7,11 @@ the meter sends, or a second meter in the same housing. The rows are in quirks.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
 from mbusbench.definition.validation import Definition, mistake, shown
 from mbusbench.line.effect import Effect
@@ -55,8 +55,7 @@ class Change:
 class Quirk:
     """One row: `what` it does, the public `source` (who is known for it), its `options`, and `build`, which takes them.
 
-    `decides` says what else than slave settings it lays down: two quirks that decide the same thing contradict.
-    `main` is the option that a bare value in a file is.
+    `decides` says what it lays down, slave settings among it: two quirks that decide the same thing contradict.
     """
 
     name: str
@@ -64,13 +63,14 @@ class Quirk:
     source: str
     build: Callable[..., Change]
     options: type[Definition]
-    main: str | None
+    written: Options
     decides: frozenset[str]
 
     @property
     def defaults(self) -> Options:
-        """Every option with its value where none is given."""
-        return self.options().model_dump()
+        """Every option with its value where none is given, as `build` takes it; in `written` as a file says it."""
+        model = self.options()
+        return {key: getattr(model, key) for key in self.written}
 
 
 def quirk(
@@ -81,7 +81,10 @@ def quirk(
     *decides: str,
     **options: tuple[Any, Any],
 ) -> Quirk:
-    """A row. Each of `options` is a type and the value where none is given, as `build` takes it."""
+    """A row. Each of `options` is a type and the value where none is given, as a file says it.
+
+    The first option is what a bare value in a file is: `slow: 2s`.
+    """
     main = next(iter(options), None)
 
     def bare(data: object) -> object:
@@ -95,11 +98,12 @@ def quirk(
         f"{name}_options",
         __base__=Definition,
         __validators__={"bare": model_validator(mode="before")(bare)},
-        **options,
+        **{key: (kind, Field(default, validate_default=True)) for key, (kind, default) in options.items()},
     )
     builder: Callable[..., Change] = partial(_same, build) if isinstance(build, Change) else build
-    settings = builder(**{key: default for key, (_, default) in options.items()}).settings
-    return Quirk(name, what, source, builder, model, main, frozenset(decides) | frozenset(settings))
+    written = {key: default for key, (_, default) in options.items()}
+    row = Quirk(name, what, source, builder, model, written, frozenset(decides))
+    return replace(row, decides=row.decides | frozenset(builder(**row.defaults).settings))
 
 
 def _same(change: Change) -> Change:
@@ -119,6 +123,11 @@ class UsedQuirk:
 
     def change(self) -> Change:
         return self.row.build(**{**self.row.defaults, **dict(self.options)})
+
+
+def written_options(options: Mapping[str, Any]) -> str:
+    """Options as a file has them: `delay: 3s, idle: 1min`."""
+    return ", ".join(f"{key}: {'none' if value is None else value}" for key, value in options.items())
 
 
 def contradictions(used: Sequence[UsedQuirk], decided: Mapping[str, str] | None = None) -> list[tuple[int, str]]:

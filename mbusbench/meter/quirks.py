@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator
 
 from mbusbench.codec.control_field import ACD
-from mbusbench.definition.fields import NANOSECONDS, Byte, Duration, HexBytes, in_range, one_of
+from mbusbench.definition.fields import Byte, Duration, HexBytes, in_range, one_of
 from mbusbench.definition.validation import mistake
 from mbusbench.line.answer_faults import Late
 from mbusbench.line.effect import Effect
@@ -35,8 +35,6 @@ from mbusbench.protocol.slave_settings import (
     Repeat,
     Spent,
 )
-
-MS, SECOND, MINUTE, DAY = (NANOSECONDS[unit] for unit in ("ms", "s", "min", "d"))
 
 
 class Place(Enum):
@@ -71,7 +69,6 @@ Count = Annotated[int, in_range(1, 1000)]
 Time = Annotated[Duration, AfterValidator(_some_time)]
 SomeBytes = Annotated[HexBytes, Field(min_length=1, max_length=16)]
 Nibble = Annotated[int, in_range(0xA, 0xE, hexadecimal=True)]
-_NANOSECONDS = NANOSECONDS
 
 
 def _settings(**settings: Any) -> Change:
@@ -211,14 +208,14 @@ _POWER = (
         "Qundis (manual: about 2 minutes)",
         _piece(requests.SilentAfterPowerUp),
         "start_up",
-        duration=(Time, 2 * MINUTE),
+        duration=(Time, "2min"),
     ),
     quirk(
         "missed_after_idle",
         "The first frame after a long pause is not heard.",
         "wmbusmeters#435; libmbus sends SND_NKE twice for it",
         lambda idle: _settings(missed_after_idle=idle),
-        idle=(Time, MINUTE),
+        idle=(Time, "1min"),
     ),
     quirk(
         "wake_up_needed",
@@ -226,7 +223,7 @@ _POWER = (
         "pyMeterBus#11 (about 200 characters 00)",
         _piece(requests.WakeUpNeeded),
         count=(Count, 100),
-        awake=(Time, 4 * SECOND),
+        awake=(Time, "4s"),
     ),
     quirk(
         "silent_after_reads",
@@ -234,7 +231,7 @@ _POWER = (
         "Qundis (manual: 5 or 45 a day); libmbus#204 (ista sensonic 3)",
         _credit(Spent.SILENCE),
         readouts=(Count, 5),
-        per=(Time, DAY),
+        per=(Time, "1d"),
     ),
     quirk(
         "error_after_reads",
@@ -242,7 +239,7 @@ _POWER = (
         "The M-Bus 4.8, 6.6",
         _credit(Spent.ERROR),
         readouts=(Count, 5),
-        per=(Time, DAY),
+        per=(Time, "1d"),
     ),
 )
 
@@ -253,15 +250,15 @@ _TIMING = (
         "libmbus#124 (GWF UniCoder, above 0.2 s); libmbus#121 (Wehrle Modularis, above 1 s)",
         lambda delay: Change(response_delay=(delay, delay)),
         "response_delay",
-        delay=(Time, 1200 * MS),
+        delay=(Time, "1200ms"),
     ),
     quirk(
         "slow_after_idle",
         "The first answer after a pause of `idle` starts so much later.",
         NO_SOURCE,
         _piece(requests.SlowAfterIdle),
-        delay=(Time, 3 * SECOND),
-        idle=(Time, MINUTE),
+        delay=(Time, "3s"),
+        idle=(Time, "1min"),
     ),
     quirk(
         "late",
@@ -269,7 +266,7 @@ _TIMING = (
         "libmbus#207",
         _wire(lambda by: (Late(by),)),
         "response_delay",
-        by=(Duration, 50 * MS),
+        by=(Duration, "50ms"),
         every=(Count, 1),
     ),
     quirk(
@@ -277,7 +274,7 @@ _TIMING = (
         "A request that comes too soon behind the one before is not heard.",
         "libmbus#145 (Diehl Sharky)",
         _piece(requests.PauseNeeded),
-        pause=(Time, 300 * MS),
+        pause=(Time, "300ms"),
     ),
 )
 
@@ -390,7 +387,7 @@ _SELECTION = (
         "Selections are heard with one C field only.",
         "wmbusmeters#435 (53 only)",
         _selection_code,
-        control=(Annotated[SelectionCode, PlainValidator(_code)], SelectionCode.WITHOUT_FCB),
+        control=(Annotated[SelectionCode, PlainValidator(_code)], "53"),
     ),
     quirk(
         "short_masks",
@@ -460,7 +457,7 @@ _COMMANDS = (
     quirk(
         "day_archive",
         "After an application reset with that sub-code each request with a new frame count bit goes a day back.",
-        "Axioma Qalcosonic Heat 1 (manual: CI 50 30)",
+        "Axioma Qalcosonic Heat 1 (CI 50 30, in a public driver)",
         _piece(answers.DayArchive),
         "commands",
         subcode=(Byte, 0x30),
@@ -533,8 +530,8 @@ _TELEGRAMS = (
         "One record more with its unit as plain text (45.64 %RH), before or behind the VIFE.",
         "libmbus PR 229; recorded telegrams of Elvaco (before)",
         _plain_text,
-        place=(Annotated[Place, one_of(Place)], Place.BEFORE),
-        letters=(Annotated[Letters, one_of(Letters)], Letters.LAST_FIRST),
+        place=(Annotated[Place, one_of(Place)], "before"),
+        letters=(Annotated[Letters, one_of(Letters)], "last_first"),
     ),
     quirk(
         "times_invalid_until_set",
@@ -550,7 +547,7 @@ _WIRE = (
         "Characters of nobody right before its telegrams.",
         "libmbus#125 (Schneider iEM3135)",
         _wire(lambda data: (Leading(data),)),
-        data=(SomeBytes, b"\x00"),
+        data=(SomeBytes, "00"),
         every=(Count, 1),
     ),
     quirk(
@@ -558,7 +555,7 @@ _WIRE = (
         "Characters of nobody right behind its telegrams.",
         NO_SOURCE,
         _wire(lambda data: (Trailing(data),)),
-        data=(SomeBytes, b"\x00"),
+        data=(SomeBytes, "00"),
         every=(Count, 1),
     ),
     quirk(
@@ -574,7 +571,7 @@ _WIRE = (
         "A pause within its telegrams, behind so many characters.",
         "node-mbus#56 (59 of 122, then a pause)",
         _wire(lambda pause, characters: (Gaps(pause, after=characters),)),
-        pause=(Time, 100 * MS),
+        pause=(Time, "100ms"),
         characters=(Annotated[int, in_range(1, 260)], 59),
         every=(Count, 1),
     ),
@@ -587,7 +584,15 @@ _WIRE = (
     ),
 )
 
-QUIRKS: dict[str, Quirk] = {
-    row.name: row for row in (*_FCB, *_POWER, *_TIMING, *_ADDRESSING, *_SELECTION, *_COMMANDS, *_TELEGRAMS, *_WIRE)
+GROUPS: dict[str, tuple[Quirk, ...]] = {
+    "Frame count bit and access number": _FCB,
+    "Power, sleep and credit": _POWER,
+    "Time": _TIMING,
+    "Addresses": _ADDRESSING,
+    "Selection": _SELECTION,
+    "Resets and commands": _COMMANDS,
+    "Telegrams": _TELEGRAMS,
+    "On the wire": _WIRE,
 }
+QUIRKS: dict[str, Quirk] = {row.name: row for rows in GROUPS.values() for row in rows}
 """Every quirk by its name."""
