@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from mbusbench.codec.control_field import ACD
 from mbusbench.definition.fields import Byte, Duration, HexBytes, in_range, one_of
-from mbusbench.definition.validation import mistake
+from mbusbench.definition.validation import mistake, shown
 from mbusbench.line.answer_faults import Late
 from mbusbench.line.effect import Effect
 from mbusbench.line.faults import Gaps, Leading, Trailing, Truncate
@@ -62,7 +62,7 @@ def _code(value: object) -> SelectionCode:
     for code in SelectionCode:
         if value in (code.value, int(code.value, 16)):
             return code
-    raise mistake("is not one of 0x53, 0x73")
+    raise mistake(f"{shown(value)} is not one of 0x53, 0x73")
 
 
 Count = Annotated[int, in_range(1, 1000)]
