@@ -13,13 +13,11 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from mbusbench.codec.frame import Frame
 from mbusbench.definition.validation import mistake, shown
-from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.protocol.slave_quirk import SlaveQuirk
 
 if TYPE_CHECKING:
     from mbusbench.meter.meter import Meter
-    from mbusbench.protocol.slave_application import SlaveApplication
 
 GROUP = "mbusbench.devices"
 VARIABLE = "MBUSBENCH_PYTHON"
@@ -29,36 +27,16 @@ _NAME = re.compile(r"[\w.-]{1,100}")
 _allowed: set[str] = set()
 
 
-class DeviceExtension:
-    """Base of the classes: one object for each meter. What is not overridden leaves the meter as its file says.
+class DeviceExtension(SlaveQuirk):
+    """Base of the classes: a quirk of your own, one object for each meter, which stands inside the named ones.
 
-    A class may keep what it wants on itself. Times are ns since the bus's epoch; what is random comes from a generator
-    seeded by `meter.seed`, or two runs differ.
+    It overrides what it changes (`receive`, `records`, `power_up`, ...); the rest is as the meter's file says. A class
+    may keep what it wants on itself. Times are ns since the bus's epoch; what is random comes from a generator seeded
+    by `meter.seed`, or two runs differ.
     """
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
-
-    def records(self, telegram: int, area: bytes, now: int) -> bytes:
-        """The record area of a telegram (its number from 0, ending included) as it is sent: `area`, or another."""
-        return area
-
-    def answer(self, request: Frame, answer: Frame | None, now: int) -> Frame | None:
-        """What goes out for a valid request that reached the meter: `answer`, another frame, or None for silence."""
-        return answer
-
-
-class ExtendedLink(SlaveLink):
-    """A slave whose answers the extension sees."""
-
-    __slots__ = ("_extension",)
-
-    def __init__(self, application: SlaveApplication, extension: DeviceExtension, *, baud: int | None = None) -> None:
-        super().__init__(application, baud=baud)
-        self._extension = extension
-
-    def receive(self, frame: Frame, now: int) -> Frame | None:
-        return self._extension.answer(frame, super().receive(frame, now), now)
 
 
 def allow(*modules: str) -> None:

@@ -13,6 +13,7 @@ from mbusbench.meter import extension
 from mbusbench.meter.definition import Device
 from mbusbench.meter.extension import DeviceExtension
 from mbusbench.meter.meter import Meter
+from mbusbench.protocol.slave_quirk import Following, QuirkedLink, Records
 
 DEVICE = """
 format: 1
@@ -27,10 +28,11 @@ REQUEST = ShortFrame(0x7B, 5)
 class Backwards(DeviceExtension):
     """Sends its records the wrong way round, and answers a link reset with silence."""
 
-    def records(self, telegram: int, area: bytes, now: int) -> bytes:
-        return area[::-1]
+    def records(self, telegram: int, now: int, following: Records) -> bytes:
+        return following(telegram, now)[::-1]
 
-    def answer(self, request: Frame, answer: Frame | None, now: int) -> Frame | None:
+    def receive(self, link: QuirkedLink, frame: Frame, now: int, following: Following) -> Frame | None:
+        answer = following(frame, now)
         return None if answer == ACK else answer
 
 

@@ -36,7 +36,7 @@ def test_class_of_the_documentation_extends_a_device(tmp_path: Path, monkeypatch
         encoding="utf-8",
     )
     link = Meter(Device.from_file(path)).link
-    answers = [link.receive(ShortFrame(control, 5), 0) for control in (0x7B, 0x5B, 0x7B, 0x5B)]
+    answers = [link.receive(ShortFrame(control, 5), 0) for control in (0x7B, 0x5B, 0x7B, 0x7B)]
     assert [answer is None for answer in answers] == [False, False, True, False]
     assert answers[3] is not None
     assert answers[3].encode()[-3] == 1
