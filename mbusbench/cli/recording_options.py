@@ -89,6 +89,9 @@ def _write(recorded: RecordedBus, directory: Path, *, force: bool) -> None:
     from mbusbench.recording.files import BUS_FILE, telegrams_of, write
 
     write(recorded, directory, force=force)
-    meters = len(recorded.devices)
-    plural = "" if meters == 1 else "s"
-    message(f"mbusbench: {meters} meter{plural}, {telegrams_of(recorded)} telegrams: {directory / BUS_FILE}")
+    counts = f"{_count(len(recorded.devices), 'meter')}, {_count(telegrams_of(recorded), 'telegram')}"
+    message(f"mbusbench: {counts}: {directory / BUS_FILE}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mbusbench.codec.address import UNCONFIGURED
 from mbusbench.definition.yaml_text import Hexadecimal, yaml_text
 from mbusbench.errors import MBusUsageError
 from mbusbench.meter.definition import MAX_TELEGRAMS
@@ -51,12 +52,15 @@ def recorded_bus(meters: Sequence[RecordedMeter], options: Options) -> RecordedB
     """The files for these meters."""
     found = RecordedBus()
     epoch: datetime | None = None
+    asked = {meter.address for meter in meters}
     for meter in meters:
         readouts = _ordered(meter.readouts)
         if options.anonymity is not None:
             readouts = _anonymous(readouts, options.anonymity, found.notes)
         own = next((known for frame in readouts[0].frames if (known := identity(frame)) is not None), Identity())
         data = _device(meter, readouts, options, own.name, found.notes)
+        if meter.address is None and data["device"]["address"] in asked:
+            _leave_address(data)
         name = _free_name(own.name, data["device"]["address"], found.devices)
         found.devices[f"{name}.yaml"] = data
         if epoch is None and _has_clock(data):
@@ -126,6 +130,16 @@ def _device(meter: RecordedMeter, readouts: list[Readout], options: Options, nam
         elapsed = _elapsed(first, last, readouts, options)
         notes += (f"{name}: {line}" for line in bring_to_life(data, first, last, elapsed))
     return data
+
+
+def _leave_address(data: DeviceData) -> None:
+    """The A field of its answers to 253 is the address of a meter that answers there alone: it is not this one's."""
+    head = data["device"]
+    behaviour = data.get("behaviour", {})
+    behaviour.setdefault("selected_reply_address", head["address"])
+    head["address"] = UNCONFIGURED
+    rest = {key: data.pop(key) for key in list(data) if key not in ("format", "description", "source", "device")}
+    data.update({"behaviour": behaviour, **{key: value for key, value in rest.items() if key != "behaviour"}})
 
 
 def _add_rates(head: dict[str, Any], baud: int) -> None:
