@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbusbench.cli.arguments import key_option
 from mbusbench.cli.recording_options import output_options, report
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("source", nargs=-1, metavar="FILE...|-")
 @click.option("--hex", "text", metavar="HEX", help="The telegrams themselves, as hex.")
 @click.option("--baudrate", type=click.IntRange(300, 38400), help="Of the bus, where the input does not say.")
+@key_option
 @output_options
 def command(source: tuple[str, ...], text: str | None, baudrate: int | None, **options: Any) -> None:
     """Make device files and a bus file of what was recorded.

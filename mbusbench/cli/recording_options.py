@@ -68,7 +68,7 @@ def report(meters: Sequence[RecordedMeter], options: dict[str, Any], *, baud: in
     anonymity = None
     if options["anonymise"] or key is not None:
         anonymity = Anonymity(secrets.token_bytes(_KEY_BYTES) if key is None else key.encode())
-    chosen = Options(baud, options["interval"], options["origin"], anonymity, built)
+    chosen = Options(baud, options["interval"], options["origin"], options["key"], anonymity, built)
     recorded = recorded_bus(meters, chosen)
     for note in recorded.notes:
         message(f"mbusbench: {note}")

@@ -12,7 +12,7 @@ from mbusbench.codec.address import UNCONFIGURED
 from mbusbench.definition.yaml_text import Hexadecimal, yaml_text
 from mbusbench.errors import MBusUsageError
 from mbusbench.meter.definition import MAX_TELEGRAMS
-from mbusbench.meter.recording import DeviceData, Identity, Readout, device_data, identity
+from mbusbench.meter.recording import DeviceData, Identity, Readout, device_data, identity, opened
 from mbusbench.recording.anonymity import Anonymity, is_encrypted
 from mbusbench.recording.movement import bring_to_life, clock_of
 from mbusbench.recording.survey import RecordedMeter, shape
@@ -25,11 +25,15 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`interval` (ns) stands between two readouts whose times nobody knows. `baud` is the line's, 0 where unknown."""
+    """`interval` (ns) stands between two readouts whose times nobody knows. `baud` is the line's, 0 where unknown.
+
+    `key` opens encrypted telegrams; with `anonymity` they are in clear then.
+    """
 
     baud: int = 0
     interval: int | None = None
     source: str | None = None
+    key: bytes | None = None
     anonymity: Anonymity | None = None
     built: bool = False
 
@@ -56,7 +60,7 @@ def recorded_bus(meters: Sequence[RecordedMeter], options: Options) -> RecordedB
     for meter in meters:
         readouts = _ordered(meter.readouts)
         if options.anonymity is not None:
-            readouts = _anonymous(readouts, options.anonymity, found.notes)
+            readouts = _anonymous([_opened(each, options.key) for each in readouts], options.anonymity, found.notes)
         own = next((known for frame in readouts[0].frames if (known := identity(frame)) is not None), Identity())
         data = _device(meter, readouts, options, own.name, found.notes)
         if meter.address is None and data["device"]["address"] in asked:
@@ -89,6 +93,12 @@ def _ordered(readouts: Sequence[Readout]) -> list[Readout]:
     return list(readouts[start:])
 
 
+def _opened(readout: Readout, key: bytes | None) -> Readout:
+    if key is None:
+        return readout
+    return Readout(tuple(opened(frame, key) for frame in readout.frames), readout.asked, readout.time)
+
+
 def _anonymous(readouts: Sequence[Readout], anonymity: Anonymity, notes: list[str]) -> list[Readout]:
     given = [frame for readout in readouts for frame in readout.frames]
     changed = iter(anonymity.frames(given))
@@ -105,7 +115,7 @@ def _device(meter: RecordedMeter, readouts: list[Readout], options: Options, nam
         notes.append(f"{name}: {len(first.frames)} telegrams, of which a device has the first {MAX_TELEGRAMS}")
         readouts = [Readout(each.frames[:MAX_TELEGRAMS], each.asked, each.time) for each in readouts]
         first = readouts[0]
-    data = device_data(readouts, source=options.source)
+    data = device_data(readouts, key=options.key, source=options.source)
     if options.built:
         del data["checks"]
     head = data["device"]
@@ -125,9 +135,10 @@ def _device(meter: RecordedMeter, readouts: list[Readout], options: Options, nam
     for key in ("telegrams", "checks"):
         if key in data:
             data[key] = data.pop(key)
-    last = _comparable(first, readouts)
+    times = [_opened(each, options.key) for each in readouts]
+    first, last = times[0], _comparable(times[0], times)
     if last is not None:
-        elapsed = _elapsed(first, last, readouts, options)
+        elapsed = _elapsed(first, last, times, options)
         notes += (f"{name}: {line}" for line in bring_to_life(data, first, last, elapsed))
     return data
 

@@ -13,6 +13,9 @@ from mbusbench.codec.header import LongHeader
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusUsageError
 from mbusbench.master.libmbus_xml import libmbus_xml
+from mbusbench.meter.checks import failures
+from mbusbench.meter.definition import Device
+from mbusbench.meter.meter import Meter
 from mbusbench.recording.anonymity import Anonymity
 from mbusbench.recording.files import Options, RecordedBus, recorded_bus, write
 from mbusbench.recording.sources import read_recording
@@ -181,3 +184,52 @@ def test_files_are_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(MBusUsageError, match=r"pad-water-12345678\.yaml is there already: --force writes over it"):
         write(recorded, tmp_path, force=False)
     write(recorded, tmp_path, force=True)
+
+
+KEY = bytes.fromhex("000102030405060708090A0B0C0D0E0F")
+SECURED = """
+format: 1
+device: {{manufacturer: HYD, version: 0x28, medium: water, id: "12345678", address: 5, access_number: 17,
+         security: {mode}, key: 000102030405060708090A0B0C0D0E0F}}
+telegrams:
+  - records:
+      - {{vif: volume, unit: m3, scale: -3, code: int32, value: 1.234}}
+      - {{vif: fabrication_number, code: bcd8, value: 12345678}}
+"""
+
+
+def encrypted(tmp_path: Path, mode: int) -> LongFrame:
+    path = tmp_path / "secured.yaml"
+    path.write_text(SECURED.format(mode=mode), encoding="utf-8")
+    frame = Meter(Device.from_file(path)).link.receive(ShortFrame(0x7B, 5), 0)
+    assert isinstance(frame, LongFrame)
+    return frame
+
+
+@pytest.mark.parametrize("mode", [5, 7])
+def test_encrypted_telegram_without_key_is_kept_whole(mode: int, tmp_path: Path) -> None:
+    frame = encrypted(tmp_path, mode)
+    bus = served(imported(frame.encode().hex()), tmp_path / "bus")
+    assert "data" in bus.meters[0].device.telegrams[0].model_fields_set
+    assert bus.meters[0].link.receive(ShortFrame(0x7B, 5), 0) == frame
+
+
+@pytest.mark.parametrize("mode", [5, 7])
+def test_encrypted_telegram_with_key_has_records_and_is_encrypted_again(mode: int, tmp_path: Path) -> None:
+    frame = encrypted(tmp_path, mode)
+    recorded = imported(frame.encode().hex(), key=KEY)
+    ((_, data),) = recorded.devices.items()
+    assert [record["value"] for record in data["telegrams"][0]["records"]] == [1.234, 12345678]
+    assert data["device"]["security"] == mode
+    bus = served(recorded, tmp_path / "bus")
+    assert bus.meters[0].link.receive(ShortFrame(0x7B, 5), 0) == frame
+    assert failures(bus.meters[0].device) == []
+
+
+def test_anonymous_import_drops_the_key(tmp_path: Path) -> None:
+    recorded = imported(encrypted(tmp_path, 5).encode().hex(), key=KEY, anonymity=Anonymity(b"key"))
+    assert KEY.hex() not in "".join(recorded.texts().values())
+    ((_, data),) = recorded.devices.items()
+    assert data["telegrams"][0]["records"][0]["value"] == 1.234
+    assert "12345678" not in recorded.texts()["bus.yaml"]
+    assert recorded.notes == []
