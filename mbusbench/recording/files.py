@@ -125,12 +125,12 @@ def _device(meter: RecordedMeter, readouts: list[Readout], options: Options, nam
         head["response_delay"] = [_microseconds(shortest), _microseconds(longest)]
     if meter.after_last is not None:
         head["after_last"] = meter.after_last.value
-    if meter.commands_taken:
-        data["behaviour"] = {**data.get("behaviour", {}), "errors": "none"}
+    behaviour = data.pop("behaviour", {}) | _habits(meter)
     if meter.alarm:
-        data.get("behaviour", {}).pop("response_bits", None)
-        if not data.get("behaviour", True):
-            del data["behaviour"]
+        behaviour.pop("response_bits", None)
+    if behaviour:
+        data["behaviour"] = behaviour
+    if meter.alarm:
         data["alarms"] = [{"state": Hexadecimal(meter.alarm), "once": False}]
     for key in ("telegrams", "checks"):
         if key in data:
@@ -141,6 +141,16 @@ def _device(meter: RecordedMeter, readouts: list[Readout], options: Options, nam
         elapsed = _elapsed(first, last, times, options)
         notes += (f"{name}: {line}" for line in bring_to_life(data, first, last, elapsed))
     return data
+
+
+def _habits(meter: RecordedMeter) -> dict[str, Any]:
+    """Settings of the slave that its telegrams do not show."""
+    habits = {
+        "acknowledgement": "short_frame" if meter.short_acknowledgement else None,
+        "selected_reset": "silence" if meter.selected_reset_unanswered else None,
+        "errors": "none" if meter.commands_taken else None,
+    }
+    return {name: value for name, value in habits.items() if value is not None}
 
 
 def _leave_address(data: DeviceData) -> None:

@@ -17,7 +17,7 @@ from mbusbench.meter.recording import Identity, Readout, identity
 from mbusbench.protocol.slave_settings import AfterLast
 from mbusbench.trace.analyzer import analyze
 from mbusbench.trace.event import TraceEvent
-from mbusbench.trace.exchange import Exchange, Role, Sequence
+from mbusbench.trace.exchange import Exchange, Result, Role, Sequence
 
 MAX_METERS = 2000
 _HIGHEST_PRIMARY = 250
@@ -42,6 +42,10 @@ class RecordedMeter:
     after_last: AfterLast | None = None
     commands_taken: bool = False
     """Commands were acknowledged, and no error was reported after them."""
+    short_acknowledgement: bool = False
+    """It says 10 00 A CS 16 where others say E5."""
+    selected_reset_unanswered: bool = False
+    """SND_NKE to 253 while it was selected got no answer."""
     frames: list[LongFrame] = field(default_factory=list)
     """Of the readout under way."""
     asked: int | None = None
@@ -78,6 +82,7 @@ class _Survey:
         self._meters: list[RecordedMeter] = []
         self._reset: set[int] = set()
         self._commanded: set[int] = set()
+        self._short: set[int] = set()
         self._last_at: dict[int, RecordedMeter] = {}
 
     def result(self) -> list[RecordedMeter]:
@@ -90,6 +95,7 @@ class _Survey:
         asked: int | None = None
         if isinstance(request, ShortFrame | LongFrame) and request.control & PRM:
             asked = request.address
+            self._note_acknowledgement(exchange, request)
             if isinstance(request, LongFrame) and request.ci not in _SELECTIONS and exchange.answer is not None:
                 self._commanded.add(asked)
             self._note_reset(request)
@@ -101,6 +107,17 @@ class _Survey:
             if meter is not None and delay is not None and exchange.answer is not None:
                 self._take_delay(meter, delay, exchange.answer.baud)
         self._take_no_data(exchange, request, asked)
+
+    def _note_acknowledgement(self, exchange: Exchange, request: ShortFrame | LongFrame) -> None:
+        if exchange.answer is not None and isinstance(exchange.answer.item, ShortFrame):
+            self._short.add(request.address)
+        if request.address != SELECTED:
+            return
+        selects = isinstance(request, LongFrame) and request.ci in _SELECTIONS
+        if request.control == SND_NKE or selects:
+            selected = self._last_at.pop(SELECTED, None)
+            if selected is not None and not selects:
+                selected.selected_reset_unanswered = exchange.result is Result.SILENCE
 
     def _note_reset(self, request: ShortFrame | LongFrame) -> None:
         if request.control == SND_NKE:
@@ -118,6 +135,7 @@ class _Survey:
         if asked is not None:
             self._reset.discard(asked)
             self._last_at[asked] = meter
+            meter.short_acknowledgement |= asked in self._short
         if asked in self._commanded:
             self._commanded.discard(asked)
             meter.commands_taken = frame.ci not in _APPLICATION_ERRORS
@@ -139,7 +157,7 @@ class _Survey:
     def _take_no_data(self, exchange: Exchange, request: object, asked: int | None) -> None:
         """E5 to REQ_UD2 after the last telegram."""
         answer = exchange.answer.item if exchange.answer is not None else None
-        if not isinstance(answer, SingleCharacter) or not isinstance(request, ShortFrame) or asked is None:
+        if not isinstance(answer, SingleCharacter | ShortFrame) or not isinstance(request, ShortFrame) or asked is None:
             return
         meter = self._last_at.get(asked)
         if meter is not None and meter.frames and function_code(request.control) == function_code(REQ_UD2):

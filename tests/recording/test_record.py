@@ -21,7 +21,7 @@ pytestmark = pytest.mark.virtual_time
 ODD = """
 format: 1
 device: {manufacturer: HYD, version: 0x28, medium: water, id: "1234567A", status: 0x10, after_last: acknowledge}
-behaviour: {access_number: never, selected_reply_address: 253}
+behaviour: {access_number: never, selected_reply_address: 253, selected_reset: silence, acknowledgement: short_frame}
 alarms:
   - {state: 0x04, from: 0s, once: false}
 telegrams:
@@ -103,6 +103,8 @@ async def talk(path: Path) -> Trace:
         await asyncio.sleep(1)
         stream.write(ShortFrame(0x7B, 253).encode())
         await asyncio.sleep(3)
+        stream.write(ShortFrame(SND_NKE, 253).encode())
+        await asyncio.sleep(1)
     await stream.close()
     return recorder.trace
 
