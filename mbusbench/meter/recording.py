@@ -306,6 +306,8 @@ def _check(index: int, frame: LongFrame, source: str | None, key: bytes | None) 
 
 
 def _checked(value: Value) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if value is None or isinstance(value, int | float | str):
         return value
     return value.isoformat()
