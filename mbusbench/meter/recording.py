@@ -35,6 +35,7 @@ from mbusbench.protocol.slave_settings import AccessNumber
 _HIGHEST_PRIMARY = 250
 _WITH_RECORDS = (RESPONSE, SHORT_HEADER_RESPONSE, NO_HEADER_RESPONSE)
 _LARGEST_CHECKED = 1e30
+_LARGEST_WHOLE = 2**53
 _LONG_HEADER = 12
 
 DeviceData = dict[str, Any]
@@ -306,7 +307,7 @@ def _check(index: int, frame: LongFrame, source: str | None, key: bytes | None) 
 
 
 def _checked(value: Value) -> Any:
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE:
         return int(value)
     if value is None or isinstance(value, int | float | str):
         return value
