@@ -10,6 +10,7 @@ import pytest
 from mbusbench.bus import VirtualBus
 from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
+from mbusbench.meter.checks import failures
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.quirk import NO_SOURCE, Quirk, contradictions, written_options
 from mbusbench.meter.quirk_list import quirks_of
@@ -103,6 +104,16 @@ def test_meters_with_the_same_quirks_share_what_is_compiled(tmp_path: Path) -> N
     one, other = (Meter(own, quirks=["more_for_nothing"]) for _ in range(2))
     assert one.device is other.device is not own
     assert Meter(own).device is own
+
+
+def test_checks_judge_a_device_with_its_quirks(tmp_path: Path) -> None:
+    recorded = "68 16 16 68 08 00 72 78 56 34 12 00 00 02 03 00 00 00 00 0C 13 27 04 85 02 1F 83 16"
+    text = f"checks: [{{telegram: '{recorded}', records: [2850.427]}}]\n"
+    assert failures(catalogue.load_file(device(tmp_path, "[manufacturer_empty, more_for_nothing]", text))) == []
+    (identity,) = failures(catalogue.load_file(device(tmp_path, "[more_for_nothing]", text)))
+    assert "manufacturer" in identity
+    (ending,) = failures(catalogue.load_file(device(tmp_path, "[manufacturer_empty]", text)))
+    assert "behind the last record" in ending
 
 
 def test_quirk_on_the_wire_cannot_be_disarmed_and_is_the_cause_in_the_trace(tmp_path: Path) -> None:
