@@ -7,13 +7,13 @@ the meter sends, or a second meter in the same housing. The rows are in quirks.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_validator
 
-from mbusbench.definition.validation import Definition, mistake, shown
+from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
 from mbusbench.line.effect import Effect
 from mbusbench.protocol.slave_quirk import SlaveQuirk
 
@@ -51,26 +51,66 @@ class Change:
     second: Callable[[bytes], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quirk:
-    """One row: `what` it does, the public `source` (who is known for it), its `options`, and `build`, which takes them.
+    """One row: `what` it does, the public `source` (who is known for it), and `build`, which takes its options.
 
-    `decides` says what it lays down, slave settings among it: two quirks that decide the same thing contradict.
+    `options` are types and what holds where nothing is given, as a file says it. `more` is what it decides beside slave
+    settings. Schemas are made when they are needed: a meter has few of the quirks that there are.
     """
 
     name: str
     what: str
     source: str
     build: Callable[..., Change]
-    options: type[Definition]
-    written: Options
-    decides: frozenset[str]
+    options: Mapping[str, tuple[Any, Any]]
+    more: tuple[str, ...]
 
     @property
+    def written(self) -> Options:
+        """Every option with what holds where it is not given, as a file says it."""
+        return {key: default for key, (_, default) in self.options.items()}
+
+    @cached_property
     def defaults(self) -> Options:
-        """Every option with its value where none is given, as `build` takes it; in `written` as a file says it."""
-        model = self.options()
-        return {key: getattr(model, key) for key in self.written}
+        """The same as `build` takes it."""
+        model = self._schema()
+        return {key: getattr(model, key) for key in self.options}
+
+    @cached_property
+    def decides(self) -> frozenset[str]:
+        """What it lays down, slave settings among it: two quirks that decide the same thing contradict."""
+        return frozenset((*self.more, *self.build(**self.defaults).settings))
+
+    @cached_property
+    def entry(self) -> type[Definition]:
+        """The schema of a mapping with the quirk's name and its options."""
+        return create_model(f"{self.name}_entry", __base__=Definition, **{self.name: (self._schema, ...)})  # type: ignore[call-overload,no-any-return]
+
+    @cached_property
+    def _schema(self) -> type[Definition]:
+        def bare(data: object) -> object:
+            return self._mapping(data)
+
+        return create_model(  # type: ignore[call-overload,no-any-return]
+            f"{self.name}_options",
+            __base__=Definition,
+            __validators__={"bare": model_validator(mode="before")(bare)},
+            **{key: (kind, Field(default, validate_default=True)) for key, (kind, default) in self.options.items()},
+        )
+
+    def _mapping(self, data: object) -> object:
+        """The options as a mapping; a bare value is the first of them."""
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            if not self.options:
+                raise mistake(f"{self.name} takes no options, and not {shown(data)}")
+            return {next(iter(self.options)): data}
+        for key in data:
+            if key not in self.options:
+                raise mistake(f"unknown key {shown(key)}{did_you_mean(str(key), self.options)}")
+        return data
 
 
 def quirk(
@@ -85,32 +125,14 @@ def quirk(
 
     The first option is what a bare value in a file is: `slow: 2s`.
     """
-    main = next(iter(options), None)
-
-    def bare(data: object) -> object:
-        if isinstance(data, dict) or data is None:
-            return data or {}
-        if main is None:
-            raise mistake(f"{name} takes no options, and not {shown(data)}")
-        return {main: data}
-
-    model = create_model(  # type: ignore[call-overload]
-        f"{name}_options",
-        __base__=Definition,
-        __validators__={"bare": model_validator(mode="before")(bare)},
-        **{key: (kind, Field(default, validate_default=True)) for key, (kind, default) in options.items()},
-    )
-    builder: Callable[..., Change] = partial(_same, build) if isinstance(build, Change) else build
-    written = {key: default for key, (_, default) in options.items()}
-    row = Quirk(name, what, source, builder, model, written, frozenset(decides))
-    return replace(row, decides=row.decides | frozenset(builder(**row.defaults).settings))
+    return Quirk(name, what, source, partial(_same, build) if isinstance(build, Change) else build, options, decides)
 
 
 def _same(change: Change) -> Change:
     return change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UsedQuirk:
     """A quirk of a meter, with the options given."""
 

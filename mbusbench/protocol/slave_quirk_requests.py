@@ -125,7 +125,7 @@ class WakeUpNeeded(SlaveQuirk):
 
 
 class PauseNeeded(SlaveQuirk):
-    """A frame that comes less than `pause` ns after the request before is not heard."""
+    """A request that comes less than `pause` ns after the one before is not heard."""
 
     __slots__ = ("_last", "_pause")
 

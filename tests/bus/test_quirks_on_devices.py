@@ -13,9 +13,10 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
-from mbusbench.meter.quirk import contradictions
+from mbusbench.meter.quirk import NO_SOURCE, Change, UsedQuirk, contradictions, quirk
 from mbusbench.meter.quirk_list import quirks_of
 from mbusbench.meter.quirks import QUIRKS
+from mbusbench.protocol.slave_quirk import SlaveQuirk
 from mbusbench.timing import SECOND
 from tests.bus.wire import Wire
 
@@ -50,7 +51,10 @@ def device(name: str) -> Device:
 
 
 def talk(
-    name: str, *quirks: str, conversation: list[LongFrame | ShortFrame] | None = None, security: int | None = None
+    name: str,
+    *quirks: str | UsedQuirk,
+    conversation: list[LongFrame | ShortFrame] | None = None,
+    security: int | None = None,
 ) -> list[object]:
     """What a master gets of a meter with these quirks that is asked everything, and loses its power in between."""
     key = None if security is None else bytes(range(16))
@@ -70,8 +74,14 @@ def talk(
 def test_every_quirk_lives_on_the_device(name: str) -> None:
     plain = talk(name, conversation=COMMANDS[:4])
     assert all(plain)
-    for quirk in QUIRKS:
-        talk(name, quirk, conversation=COMMANDS[:4])
+    for each in QUIRKS:
+        talk(name, each, conversation=COMMANDS[:4])
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_meter_whose_quirk_does_nothing_is_as_one_without(name: str) -> None:
+    nothing = UsedQuirk(quirk("nothing", "Nothing.", NO_SOURCE, Change(pieces=(SlaveQuirk, SlaveQuirk))))
+    assert talk(name, nothing) == talk(name)
 
 
 @st.composite
@@ -96,6 +106,6 @@ def test_quirks_that_go_together_leave_the_meter_alive_and_the_same_again(
     assert talk(name, *quirks, conversation=conversation) == talk(name, *quirks, conversation=conversation)
 
 
-@pytest.mark.parametrize("quirk", QUIRKS)
-def test_every_quirk_lives_on_an_encrypted_meter(quirk: str) -> None:
-    talk("kamstrup/flowiq-2101", quirk, security=5)
+@pytest.mark.parametrize("name", QUIRKS)
+def test_every_quirk_lives_on_an_encrypted_meter(name: str) -> None:
+    talk("kamstrup/flowiq-2101", name, security=5)
