@@ -255,7 +255,8 @@ class MBusMaster(Commands):
         `once`: it is not begun again on a new connection, as what was sent on the lost one may have arrived.
         """
         rate = baudrate or self._baudrate
-        async with self._lock:
+        await self._lock.acquire()
+        try:
             reused = runner = self._runner
             if runner is None or not runner.is_open or runner.loop is not asyncio.get_running_loop():
                 runner = await self._connected()
@@ -267,6 +268,8 @@ class MBusMaster(Commands):
                     raise
             runner = await self._connected()
             return await runner.run(begin(), rate)
+        finally:
+            self._lock.release()
 
     async def _sets_baudrate(self) -> bool:
         async with self._lock:

@@ -28,6 +28,21 @@ class Runner:
     `heard` says whether anything was received since the last run began.
     """
 
+    __slots__ = (
+        "_baudrate",
+        "_debug",
+        "_link",
+        "_now",
+        "_procedure",
+        "_result",
+        "_stream",
+        "_timer",
+        "_timer_at",
+        "_usual_baudrate",
+        "heard",
+        "loop",
+    )
+
     def __init__(self, stream: Stream, link: MasterLink, baudrate: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.heard = False
