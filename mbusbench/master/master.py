@@ -268,6 +268,10 @@ class MBusMaster(Commands):
                     raise
             runner = await self._connected()
             return await runner.run(begin(), rate)
+        except BaseException:
+            # Cancelled or cut off in mid-exchange: the slave may have counted a frame whose answer nobody heard.
+            self._fcb.forget()
+            raise
         finally:
             self._lock.release()
 
