@@ -1,4 +1,4 @@
-"""A bus whose right answers are known at every instant: a volume that counts milliseconds, and a tally that a master raises.
+"""A bus whose right answers are always known: a volume that counts milliseconds, and a tally that a master raises.
 
 A readout may bring what the meter held between its begin and its end, and nothing else.
 """
