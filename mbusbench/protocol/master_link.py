@@ -380,6 +380,10 @@ class MasterLink:
             self._take_foreign(frame, now)
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
+        elif exchange.expect is Expect.ACKNOWLEDGE and type(exchange.request) is ShortFrame:
+            # SND_NKE is never answered by data: they answer an earlier request, and who sent them may not have heard it.
+            if self._held is None:
+                self._wait_again(now)
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):

@@ -33,6 +33,8 @@ DAMAGED = ANSWER_BYTES[:-2] + b"\x00\x16"
 ping = Exchange(RESET, Expect.ACKNOWLEDGE, alone=True)
 reset = Exchange(RESET, Expect.ACKNOWLEDGE)
 read = Exchange(REQUEST, Expect.DATA)
+WRITE = LongFrame(0x73, 5, 0x50)
+write = Exchange(WRITE, Expect.ACKNOWLEDGE)
 
 
 def started(exchange: Exchange, now: int = 0, **settings: int) -> MasterLink:
@@ -117,7 +119,7 @@ def last_wake(link: MasterLink, now: int) -> object:
         (LinkState.AWAITING, receive(b"\x00"), LinkState.AWAITING, None),
         (LinkState.AWAITING, receive(NKE_5), LinkState.AWAITING, None),
         (LinkState.AWAITING, receive(OTHER.encode()), LinkState.AWAITING, None),
-        (LinkState.AWAITING, receive(ANSWER_BYTES), LinkState.SETTLING, None),
+        (LinkState.AWAITING, receive(ANSWER_BYTES), LinkState.AWAITING, None),
         (LinkState.AWAITING, wake_too_early, LinkState.AWAITING, None),
         (LinkState.AWAITING, last_wake, LinkState.IDLE, Silence(3)),
         (LinkState.AWAITING, cancel, LinkState.IDLE, None),
@@ -351,18 +353,33 @@ def test_e5_in_front_of_damaged_data_is_dropped() -> None:
 
 
 def test_data_instead_of_e5_count_only_if_no_e5_follows() -> None:
+    link = started(write)
+    sent = len(WRITE.encode()) * CHARACTER
+    link.receive(ANSWER_BYTES, sent + 20 * MS)
+    assert link.outcome is None
+    drive(link, sent + WINDOW - MS)
+    assert link.outcome is None
+    link.receive(E5, sent + WINDOW - MS)
+    assert link.outcome == Reply(ACK)
+
+    link = started(write)
+    link.receive(ANSWER_BYTES, sent + 20 * MS)
+    drive(link, sent + WINDOW + MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_link_reset_is_not_acknowledged_by_data_which_may_be_a_late_answer() -> None:
     link = started(reset)
     link.receive(ANSWER_BYTES, SHORT + 20 * MS)
-    assert link.outcome is None
-    drive(link, SHORT + WINDOW - MS)
-    assert link.outcome is None
-    link.receive(E5, SHORT + WINDOW - MS)
+    assert drive(link, SHORT + 20 * MS + WINDOW - MS) == []
+    link.receive(E5, SHORT + 20 * MS + WINDOW - MS)
     assert link.outcome == Reply(ACK)
 
     link = started(reset)
     link.receive(ANSWER_BYTES, SHORT + 20 * MS)
-    drive(link, SHORT + WINDOW + MS)
-    assert link.outcome == Reply(ANSWER)
+    assert [data for _, data in drive(link, SHORT + 20 * MS + WINDOW)] == [NKE_5]
+    link.receive(E5, 2 * (SHORT + WINDOW))
+    assert link.outcome == Reply(ACK, 2)
 
 
 FOLLOWING = LongFrame(0x08, 5, 0x72, ANSWER.data[:-1] + b"\x01")
