@@ -381,7 +381,7 @@ class MasterLink:
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
         elif exchange.expect is Expect.ACKNOWLEDGE and type(exchange.request) is ShortFrame:
-            # SND_NKE is never answered by data: they answer an earlier request, and who sent them may not have heard it.
+            # SND_NKE is never answered by data: they answer an earlier request, and their sender may not have heard it.
             if self._held is None:
                 self._wait_again(now)
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):

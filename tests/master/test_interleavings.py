@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.master.interleavings import Interleavings
 
-EXAMPLES = 40
+EXAMPLES = 50
 STEPS = 20
 CAMPAIGN_EXAMPLES = int(os.environ.get("MBUSBENCH_INTERLEAVINGS", "3000"))
 
