@@ -23,6 +23,7 @@ from mbusbench.master.reconnection import Reconnection
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
 from mbusbench.master.target import Address, parse_target, primary_range
+from mbusbench.master.wire_trace import WireTrace
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Failure, FailureKind
@@ -30,6 +31,7 @@ from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.ping import Identification, identify, ping
 from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Readout, readout, readout_by_secondary_address
 from mbusbench.protocol.procedures.select import select
+from mbusbench.trace.event import TraceSink
 from mbusbench.transport.opening import check_line, open_stream
 from mbusbench.transport.serial import Parity
 from mbusbench.transport.stream import Stream
@@ -60,7 +62,9 @@ class MBusMaster(Commands):
     repeated. `keys` opens encrypted telegrams: one key (16 bytes or 32 hex digits), or a mapping from addresses to
     keys. `max_telegrams` bounds a readout. `connect_timeout` (s) bounds the opening. `baudrates` maps addresses of
     slaves that have a rate of their own to it. `wake_up` is sent before the first request of a call and before each
-    repeat, for meters that sleep until they hear something (`bytes(200)`, `b"\\x55" * 480`).
+    repeat, for meters that sleep until they hear something (`bytes(200)`, `b"\\x55" * 480`). `latency` is what
+    adapters, gateways and networks may add to an answer, in seconds, where that is not what the transport usually adds
+    (TCP 0.5, serial 0.1). `trace` is called with a TraceEvent for whatever passes (mbusbench.trace).
 
     The bus is opened by `open`, by `async with`, or at first use. Where the connection is lost, a call opens it again:
     at once, then after 0.5, 1, 2, ... s, at most 30 s, for `reconnect` seconds in all. What only reads begins again
@@ -83,6 +87,8 @@ class MBusMaster(Commands):
         baudrates: Mapping[Address, int] | None = None,
         wake_up: bytes = b"",
         reconnect: float = 5,
+        latency: float | None = None,
+        trace: TraceSink | None = None,
     ) -> None:
         if isinstance(source, str | os.PathLike):
             source = os.fspath(source)
@@ -92,6 +98,8 @@ class MBusMaster(Commands):
         check_line(baudrate, parity, connect_timeout)
         if not reconnect >= 0:
             raise MBusUsageError(f"reconnect {reconnect!r} is not a number of seconds from 0 on")
+        if latency is not None and not latency >= 0:
+            raise MBusUsageError(f"latency {latency!r} is not a number of seconds from 0 on")
         if timeout is not None and not timeout > 0:
             raise MBusUsageError(f"timeout {timeout!r} is not a positive number of seconds")
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
@@ -113,6 +121,8 @@ class MBusMaster(Commands):
         self._max_telegrams = max_telegrams
         self._connect_timeout = connect_timeout
         self._reconnect = reconnect
+        self._latency = None if latency is None else round(latency * 1e9)
+        self._trace = None if trace is None else WireTrace(trace)
         self._fcb = MasterFcb()
         self._freshness = Freshness()
         self._lock = asyncio.Lock()
@@ -336,10 +346,12 @@ class MBusMaster(Commands):
             self._runner = None
             await runner.close()
         stream = await self._open_stream()
+        if self._trace is not None:
+            stream = self._trace.around(stream, self._baudrate)
         self._fcb.forget()
         self._link = MasterLink(
             self._baudrate,
-            latency=stream.latency,
+            latency=stream.latency if self._latency is None else self._latency,
             window=self._window,
             attempts=self._attempts,
             wake_up=self._wake_up,

@@ -606,6 +606,7 @@ async def test_address_may_be_decimal_text() -> None:
         {"timeout": float("nan")},
         {"retries": -1},
         {"reconnect": -1},
+        {"latency": -1},
         {"max_telegrams": 0},
         {"keys": b"short"},
         {"keys": "zz" * 16},
