@@ -15,10 +15,17 @@ class Reconnection:
         self._until = now + limit
         self._wait = 0.0
 
-    def next_wait(self, now: float) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none left."""
-        wait = self._wait
-        if now + wait > self._until:
+    def next_wait(self, now: float, *, refused: bool) -> float | None:
+        """Seconds to wait before the next attempt, the last of which is when the time is over; None after that.
+
+        `refused`: the last one brought no connection, so that the next one is not at once.
+        """
+        wait = max(self._wait, FIRST_WAIT) if refused else self._wait
+        if wait and now >= self._until:
             return None
         self._wait = min(max(FIRST_WAIT, 2 * wait), LONGEST_WAIT)
-        return wait
+        return min(wait, self._until - now)
+
+    def worked(self) -> None:
+        """There was a connection in between: the waits begin anew, the end stays."""
+        self._wait = min(self._wait, FIRST_WAIT)

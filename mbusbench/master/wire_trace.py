@@ -6,7 +6,7 @@ Characters become events when they are a frame, or when a pause says that they w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mbusbench.clock import ns_of
 from mbusbench.codec.frame_reader import FrameReader
@@ -103,6 +103,7 @@ class TracedStream(Stream):
         self._answers = Gathering(Kind.SLAVE, trace.sink, trace.now)
         self._closed = False
         stream.on_data = self._on_data
+        stream.on_damaged = self._on_damaged  # type: ignore[method-assign]
         stream.on_lost = self._on_lost
         trace.sink(TraceEvent(trace.now(), Kind.NOTE, port, baud=baudrate, cause=(OPENED,)))
 
@@ -134,6 +135,12 @@ class TracedStream(Stream):
     def _on_data(self, data: bytes) -> None:
         self._answers.receive(data, None, self._trace.now())
         self.on_data(data)
+
+    def _on_damaged(self, data: bytes, wrong: Sequence[int]) -> None:
+        self._answers.flush()
+        now = self._trace.now()
+        self._trace.sink(TraceEvent(now, Kind.SLAVE, self._port, "", data, parity_errors=tuple(wrong)))
+        self.on_damaged(data, wrong)
 
     def _on_lost(self, error: MBusConnectionError) -> None:
         self._end()
