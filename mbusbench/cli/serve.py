@@ -50,6 +50,12 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="real|max|FACTOR",
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
+@click.option(
+    "--python",
+    multiple=True,
+    metavar="MODULE",
+    help="Let device files use classes of this Python module. May be repeated.",
+)
 @trace_option
 def command(
     *,
@@ -61,6 +67,7 @@ def command(
     ready_file: Path | None,
     seed: int | None,
     speed: float | str | None,
+    python: tuple[str, ...],
     trace: Path | None,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
@@ -70,7 +77,9 @@ def command(
     """
     from mbusbench.cli.bus_access import run
     from mbusbench.cli.virtual_bus import build_bus
+    from mbusbench.meter.extension import allow
 
+    allow(*python)
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))
