@@ -116,6 +116,11 @@ def test_page_of_the_devices_has_a_row_for_each() -> None:
     assert rows == catalogue.names()
 
 
+def test_keys_of_quirks_are_documented() -> None:
+    shown: dict[str, Any] = json.loads(invoke("quirks", "--json", "slow").stdout)
+    assert set(shown) == _documented("quirks")
+
+
 def test_telegram_written_by_hand_in_the_documentation_can_be_built() -> None:
     (block,) = _blocks("json.md", "json")
     frame = invoke("encode", "-", stdin=block.encode()).stdout

@@ -33,11 +33,13 @@ COMMANDS = {
     "set-clock": "Set the clock of meters.",
     "send": "Send any command.",
     "sniff": "Stand between a master and a bus, and show what they say.",
-    "import": "Make device files of recorded telegrams.",
+    "record": "Make device and bus files of a bus that answers now.",
+    "import": "Make device and bus files of what was recorded.",
     "decode": "Show what is in a frame.",
     "encode": "Build a frame: the inverse of decode.",
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
+    "quirks": "List what meters do differently, by name.",
 }
 
 MODULES = {"import": "import_"}

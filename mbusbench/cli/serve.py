@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbusbench.cli.arguments import trace_option
 from mbusbench.cli.endpoint_options import endpoint_options
 from mbusbench.cli.output import message, print_json
 
@@ -34,18 +35,6 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     return factor
 
 
-def _trace(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None:
-        from mbusbench.errors import MBusUsageError
-        from mbusbench.trace.files import format_of
-
-        try:
-            format_of(path)
-        except MBusUsageError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
-    return path
-
-
 @click.command(name="serve")
 @click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
 @endpoint_options
@@ -62,11 +51,12 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
 @click.option(
-    "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_trace,
-    help="Record everything that happens: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
+    "--python",
+    multiple=True,
+    metavar="MODULE",
+    help="Let device files use classes of this Python module. May be repeated.",
 )
+@trace_option
 def command(
     *,
     source: tuple[str, ...],
@@ -77,6 +67,7 @@ def command(
     ready_file: Path | None,
     seed: int | None,
     speed: float | str | None,
+    python: tuple[str, ...],
     trace: Path | None,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
@@ -86,7 +77,9 @@ def command(
     """
     from mbusbench.cli.bus_access import run
     from mbusbench.cli.virtual_bus import build_bus
+    from mbusbench.meter.extension import allow
 
+    allow(*python)
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))

@@ -16,6 +16,7 @@ from mbusbench.errors import DefinitionError
 LINE = 120
 _PLAIN = re.compile(r"[A-Za-z°µ][A-Za-z0-9°µ³²/%._ +-]*(?<![ ])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?")
+_DURATION = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|min|h|d)")
 _HEX = re.compile(r"[0-9A-F]{2}(?: [0-9A-F]{2})*")
 _LONG_HEX = re.compile(r"(?:[0-9A-F]{2} ){30,}[0-9A-F]{2}")
 _BYTES_IN_LINE = 36
@@ -103,7 +104,11 @@ def scalar(value: object) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, str):
-        plain = _DATE.fullmatch(value) or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS)
+        plain = (
+            _DATE.fullmatch(value)
+            or _DURATION.fullmatch(value)
+            or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS)
+        )
         return value if plain and not _HEX.fullmatch(value) else _quoted(value)
     return str(value)
 

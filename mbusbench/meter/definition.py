@@ -37,7 +37,10 @@ from mbusbench.definition.fields import (
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.conditions import ClockDefinition, ConditionDefinition
+from mbusbench.meter.extension import DeviceExtension, extension_class
 from mbusbench.meter.generator import Generator, NamedValue
+from mbusbench.meter.quirk import contradictions
+from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.meter.record_definition import Record
 from mbusbench.meter.references import mistakes_of_references
 from mbusbench.protocol.fcb import FcbMode
@@ -221,8 +224,10 @@ class Device(Definition):
     description: str | None = None
     source: str | None = None
     confidence: Annotated[Confidence, one_of(Confidence)] | None = None
+    python: Annotated[type[DeviceExtension], PlainValidator(extension_class)] | None = None
     device: DeviceHeader
     behaviour: Behaviour = Behaviour()
+    quirks: QuirkList = ()
     alarms: list[AlarmDefinition] = Field(default=[], max_length=MAX_EVENTS)
     busy: list[BusyDefinition] = Field(default=[], max_length=MAX_EVENTS)
     clock: ClockDefinition = ClockDefinition()
@@ -247,7 +252,10 @@ class Device(Definition):
 
     @model_validator(mode="after")
     def _consistent(self) -> Device:
-        wrong = [*self._name_mistakes(), *self._size_mistakes()]
+        wrong: list[tuple[Path_, str]] = [
+            (("quirks", index), text) for index, text in contradictions(self.quirks, self._decided())
+        ]
+        wrong += [*self._name_mistakes(), *self._size_mistakes()]
         wrong += [*mistakes_of_references(self), *self._range_mistakes()]
         if not self.readout(None):
             wrong.append((("telegrams",), "all of them belong to an application: none is left for an ordinary readout"))
@@ -322,6 +330,12 @@ class Device(Definition):
             return self.values[name]
         records = self.named[name]
         return next((record for record in records if record.name == name), records[0])
+
+    def _decided(self) -> dict[str, str]:
+        """The settings that the file gives, and where."""
+        given = {key: f"behaviour.{key}" for key in self.behaviour.model_fields_set}
+        header = {"fcb", "after_last", "response_delay"} & self.device.model_fields_set
+        return given | {key: f"device.{key}" for key in header}
 
     def references_of_conditions(self) -> Iterator[tuple[Path_, str]]:
         """(place, name) of what conditions outside values refer to."""

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import SELECTED, manufacturer_code, manufacturer_letters
-from mbusbench.codec.control_field import ACD, DFC
+from mbusbench.codec.control_field import ACD, DFC, RSP_UD
 from mbusbench.codec.data_field import Value
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.header import LongHeader, ShortHeader
+from mbusbench.codec.security import FILLERS
 from mbusbench.codec.telegram import Telegram
 from mbusbench.definition.document import parse_document
 from mbusbench.definition.yaml_text import Hexadecimal, yaml_text
@@ -28,11 +29,14 @@ from mbusbench.meter import checks
 from mbusbench.meter.definition import NO_HEADER_RESPONSE, RESPONSE, SHORT_HEADER_RESPONSE, Device, TelegramDefinition
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_notation import hex_text, record_data
+from mbusbench.protocol.slave_security import MODES
 from mbusbench.protocol.slave_settings import AccessNumber
 
 _HIGHEST_PRIMARY = 250
 _WITH_RECORDS = (RESPONSE, SHORT_HEADER_RESPONSE, NO_HEADER_RESPONSE)
 _LARGEST_CHECKED = 1e30
+_LARGEST_WHOLE = 2**53
+_LONG_HEADER = 12
 
 DeviceData = dict[str, Any]
 """A device file as plain data."""
@@ -85,17 +89,51 @@ def device_data(
 ) -> DeviceData:
     """The device of one meter's readouts, of which the first is what it will send. At least one, none of them empty."""
     first = readouts[0]
-    data = _device(readouts, key, [_telegram(frame) for frame in first.frames])
+    mode = None if key is None else _security(first.frames, key)
+    data = _device(readouts, [_telegram(frame, key) for frame in first.frames])
+    if mode is not None and key is not None:
+        data["device"].pop("configuration", None)
+        data["device"].update(security=mode, key=key.hex())
     sent = _sent(data, len(first.frames))
     for index, frame in enumerate(first.frames):
-        if sent is None or sent[index] != frame:
+        if sent is None or sent[index : index + 1] != [(frame.control, frame.ci, frame.data)]:
             data["telegrams"][index] = _whole(frame)
+    if all("data" in telegram for telegram in data["telegrams"]):
+        for name in ("security", "key"):
+            data["device"].pop(name, None)
     if description is not None:
         data = {"format": 1, "description": description, **data}
     if source is not None:
         data = {"format": 1, **({"description": description} if description else {}), "source": source, **data}
-    data["checks"] = [_check(index, frame, source) for index, frame in enumerate(first.frames)]
+    checked = [_check(index, frame, source, key) for index, frame in enumerate(first.frames)]
+    if "security" in data["device"]:
+        checked = [{"at": "0s", **check} for check in checked if "reply_address" not in data.get("behaviour", {})]
+    data["checks"] = checked
     return data
+
+
+def opened(frame: LongFrame, key: bytes) -> LongFrame:
+    """The telegram as it would be without encryption; as it is where `key` does not open it."""
+    try:
+        telegram = Telegram.decode(frame.ci, frame.data, key=key)
+    except DecodeError:
+        return frame
+    if telegram.plain == telegram.data or frame.ci != RESPONSE:
+        return frame
+    start = telegram.structure.manufacturer_start
+    end = max((record.field.stop for record in telegram.records), default=_LONG_HEADER)
+    area = telegram.plain[_LONG_HEADER:end].removeprefix(FILLERS)
+    tail = b"" if start is None else telegram.plain[start - 1 :]
+    return LongFrame(frame.control, frame.address, frame.ci, telegram.plain[:10] + bytes(2) + area + tail)
+
+
+def _security(frames: Sequence[LongFrame], key: bytes) -> int | None:
+    """The security mode of the telegrams that the key opens."""
+    for frame in frames:
+        if opened(frame, key) != frame:
+            mode = frame.data[11] & 0x1F
+            return mode if mode in MODES else None
+    return None
 
 
 def device_of(data: DeviceData) -> Device:
@@ -103,7 +141,7 @@ def device_of(data: DeviceData) -> Device:
     return Device.from_document(parse_document(yaml_text(data), "recorded"))
 
 
-def _device(readouts: Sequence[Readout], key: bytes | None, telegrams: list[dict[str, Any]]) -> DeviceData:
+def _device(readouts: Sequence[Readout], telegrams: list[dict[str, Any]]) -> DeviceData:
     frames = readouts[0].frames
     own = next((found for frame in frames if (found := identity(frame)) is not None), Identity())
     head: dict[str, Any] = {
@@ -197,8 +235,9 @@ def _whole(frame: LongFrame) -> dict[str, Any]:
     return {"ci": Hexadecimal(frame.ci), "data": hex_text(frame.data)}
 
 
-def _telegram(frame: LongFrame) -> dict[str, Any]:
+def _telegram(given: LongFrame, key: bytes | None = None) -> dict[str, Any]:
     """The telegram by its records, or whole where they cannot give it."""
+    frame = given if key is None else opened(given, key)
     if frame.ci not in _WITH_RECORDS:
         return _whole(frame)
     try:
@@ -240,34 +279,25 @@ def _settle_ending(telegram: dict[str, Any], *, last: bool) -> None:
         del telegram["more_records_follow"]
 
 
-def _sent(data: DeviceData, count: int) -> list[LongFrame] | None:
-    """What the device sends to so many requests; None where it is no device."""
+def _sent(data: DeviceData, count: int) -> list[tuple[int, int, bytes]] | None:
+    """(C field, CI field, data) of what the device sends to so many requests; None where it is no device."""
     try:
         meter = Meter(Device.model_validate(data))
     except ValidationError:
         return None
-    application = meter.link.application
-    path_address = meter.settings.reply_address
-    if path_address is None and meter.settings.selected_reply_address is not None:
-        path_address = meter.settings.selected_reply_address
-    address = meter.address if path_address is None else path_address
-    frames = []
-    for _ in range(count):
-        datagram = application.next_datagram(0)
-        if not isinstance(datagram, tuple):
-            return None
-        frames.append(LongFrame(0x08 | meter.settings.response_bits, address, *datagram))
-    return frames
+    control = RSP_UD | meter.settings.response_bits
+    datagrams = [meter.link.application.next_datagram(0) for _ in range(count)]
+    return [(control, *datagram) for datagram in datagrams if isinstance(datagram, tuple)]
 
 
-def _check(index: int, frame: LongFrame, source: str | None) -> dict[str, Any]:
+def _check(index: int, frame: LongFrame, source: str | None, key: bytes | None) -> dict[str, Any]:
     check: dict[str, Any] = {"telegram": hex_text(frame.encode())}
     if index:
         check = {"number": index + 1, **check}
     if source is not None:
         check["source"] = source
     try:
-        telegram = Telegram.decode(frame.ci, frame.data)
+        telegram = Telegram.decode(frame.ci, frame.data, key=key)
     except DecodeError:
         return check
     values = [_checked(record.value) for record in telegram.records]
@@ -277,6 +307,8 @@ def _check(index: int, frame: LongFrame, source: str | None) -> dict[str, Any]:
 
 
 def _checked(value: Value) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE:
+        return int(value)
     if value is None or isinstance(value, int | float | str):
         return value
     return value.isoformat()
