@@ -123,4 +123,4 @@ def dated(record: Record, moment: datetime | None, *, summer: bool = False) -> b
     if summer and moment is not None and length in _SUMMER_BIT:
         index, bit = _SUMMER_BIT[length]
         data = data[:index] + bytes([data[index] | bit]) + data[index + 1 :]
-    return record.head + data
+    return record.head + record.as_sent(data)

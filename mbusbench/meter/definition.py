@@ -331,6 +331,12 @@ class Device(Definition):
         records = self.named[name]
         return next((record for record in records if record.name == name), records[0])
 
+    def _decided(self) -> dict[str, str]:
+        """The settings that the file gives, and where."""
+        given = {key: f"behaviour.{key}" for key in self.behaviour.model_fields_set}
+        header = {"fcb", "after_last", "response_delay"} & self.device.model_fields_set
+        return given | {key: f"device.{key}" for key in header}
+
     def references_of_conditions(self) -> Iterator[tuple[Path_, str]]:
         """(place, name) of what conditions outside values refer to."""
         for index, entry in enumerate(self.conditions):
@@ -340,12 +346,6 @@ class Device(Definition):
             if record.error is not None:
                 for inner, name in record.error.references():
                     yield (*path, "error", *inner), name
-
-    def _decided(self) -> dict[str, str]:
-        """The settings that the file gives, and where."""
-        given = {key: f"behaviour.{key}" for key in self.behaviour.model_fields_set}
-        header = {"fcb", "after_last", "response_delay"} & self.device.model_fields_set
-        return given | {key: f"device.{key}" for key in header}
 
     def _name_mistakes(self) -> Iterator[tuple[Path_, str]]:
         seen: set[str] = set()

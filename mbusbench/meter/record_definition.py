@@ -80,8 +80,8 @@ class Record(Definition):
 
     `writable`: a master may write it. `year_hundreds`: a date and time of type F says which hundred the year is in;
     many meters leave these two bits 0. `difes`: send at least so many DIFEs, also where they say nothing.
-    `manufacturer_vifes`: what stands behind the VIF or VIFE FF. While `error` holds, the function
-    field says so.
+    `manufacturer_vifes`: what stands behind the VIF or VIFE FF. While `error` holds, the function field
+    says so.
     """
 
     name: str | None = None
@@ -112,7 +112,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "year_hundreds", "error"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "error", "year_hundreds"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )

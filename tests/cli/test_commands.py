@@ -331,3 +331,25 @@ def test_link_that_would_swallow_a_bus_file_is_a_usage_error() -> None:
     result = run("serve", "--pty", "bus.yaml")
     assert result.returncode == 2
     assert "write `serve bus.yaml --pty`" in result.stderr
+
+
+def test_every_command_that_talks_to_meters_can_record_what_passes(bus: Served, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    done = run("read", bus.url, "99", "98", "--trace", str(path), *QUICK)
+    assert done.returncode == 1
+    shown = run("trace", "show", str(path), "--format", "exchanges")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "REQ_UD2 fcb=1, address 99" in shown.stdout
+    assert "SND_NKE, address 98" in shown.stdout
+    for name in ("ping", "scan", "alarm", "reset", "set-address", "set-baud", "find-baud", "set-clock", "send"):
+        assert "--trace" in run(name, "--help").stdout
+
+
+def test_trace_of_a_master_needs_a_suffix_that_names_a_format(bus: Served, tmp_path: Path) -> None:
+    done = run("ping", bus.url, "99", "--trace", str(tmp_path / "run.log"))
+    assert done.returncode == 2
+    assert "the name of a trace ends with .jsonl, .txt, .pcapng" in done.stderr
+    done = run("ping", bus.url, "99", "--trace", str(tmp_path / "nowhere" / "run.txt"))
+    assert done.returncode != 0
+    assert "No such file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -16,8 +16,11 @@ from mbusbench.meter import catalogue, checks
 from mbusbench.meter.definition import Confidence, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.meter import Meter
+from mbusbench.meter.record_definition import Record
 
 NAMES = catalogue.names()
+HOUR = 3600 * 10**9
+DAY = 24 * HOUR
 FIRST_READ = 60 * 10**9
 
 
@@ -26,6 +29,10 @@ def values(device: Device, now: int) -> list[Value]:
     frames = [checks.telegram_at(device, index + 1, now) for index in device.readout(None)]
     telegrams = [Telegram.decode(frame[6], frame[7:-2]) for frame in frames]
     return [record.value for telegram in telegrams for record in telegram.records]
+
+
+def ordinary_records(device: Device) -> list[Record]:
+    return [record for index in device.readout(None) for record in device.telegrams[index].records]
 
 
 def is_between(value: object, first: Value, last: Value) -> bool:
@@ -87,7 +94,21 @@ def test_values_live(name: str) -> None:
     device = catalogue.load(name)
     living = [record for _, record in device.each_record() if isinstance(record.value, Generator)]
     assert living
-    assert values(device, 0) != values(device, 36 * 3600 * 10**9)
+    assert values(device, 0) != values(device, 36 * HOUR)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_energy_and_volume_never_fall(name: str) -> None:
+    device = catalogue.load(name)
+    counters = [
+        index
+        for index, record in enumerate(ordinary_records(device))
+        if record.raw is None and record.quantity in {"energy", "volume"} and record.dib_block.function.value == 0
+    ]
+    year = [values(device, month * 31 * DAY + month * HOUR) for month in range(12)]
+    for index in counters:
+        found = [now[index] for now in year if isinstance(now[index], int | float)]
+        assert found == sorted(found)  # type: ignore[type-var]
 
 
 def test_catalogue_has_twenty_heat_meters_of_ten_makers() -> None:

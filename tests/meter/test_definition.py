@@ -439,10 +439,7 @@ def test_catalogue_has_a_heat_a_water_and_an_electricity_meter() -> None:
             "the telegram is no valid frame: checksum: 96 received, 95 computed",
         ),
         (
-            (
-                "      - {vif: date, code: int16, storage: 1, value: {stored: {at: {month: 1, day: 1, hour: 0}}}}\n",
-                "",
-            ),
+            ("      - {vif: date, code: int16, storage: 1, value: {due_date: {month: 1, day: 1}}}\n", ""),
             "behind the last record the telegram has 42 6C C1 21",
         ),
         (("      - 2022-01-01\n", ""), "the telegram has 27 records, the check 26"),
