@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol, Self, TypeVar
 
@@ -19,6 +19,14 @@ from mbusbench.master.failures import to_error
 from mbusbench.master.keys import KeyRing, Keys
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
+from mbusbench.master.search import (
+    EVERYTHING,
+    MBusUnresolved,
+    SearchProgress,
+    SearchState,
+    begin_search,
+    search,
+)
 from mbusbench.master.target import Address, parse_target, primary_range
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.master_link import MasterLink
@@ -176,6 +184,23 @@ class MBusMaster:
             if progress is not None:
                 progress(address, report)
         return found
+
+    def search(
+        self,
+        mask: str | SecondaryAddress = EVERYTHING,
+        *,
+        known: Iterable[str | SecondaryAddress] = (),
+        progress: Callable[[SearchProgress], object] | None = None,
+        state: SearchState | None = None,
+    ) -> AsyncGenerator[MBusSlaveInfo | MBusUnresolved]:
+        """Find all meters whose secondary address fits `mask`, each as soon as it is sure.
+
+        MBusUnresolved stands for meters that cannot be told apart or do not say who they are. `known` are addresses
+        that may be there, which saves time; `progress` is called after each question. The search may be stopped at any
+        time; with the same `state` it goes on, and yields what it did not yield before.
+        """
+        arguments = begin_search(mask, known, state)
+        return search(self._run, self._fcb, arguments, progress, self._error)
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
         result = await self._run(partial(self._readout, target))

@@ -40,8 +40,9 @@ class Expect(Enum):
 class Exchange:
     """One request and what may answer it.
 
-    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `accepts`:
-    whether data come from the slave that was meant, where the A field does not tell. `attempts`: transmissions in all,
+    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two), data only if
+    nobody else answers as long as an answer may begin. `accepts`: whether data come from the slave that was meant,
+    where the A field does not tell. `attempts`: transmissions in all,
     where less than the link's own number do.
     """
 
@@ -218,9 +219,23 @@ class MasterLink:
                 self._deadline = self._hold_until
                 return b""
             assert self._held is not None
-            self._finish(Reply(self._held, self._attempt), now)
-            return b""
+            if not self._has_company():
+                self._finish(Reply(self._held, self._attempt), now)
+                return b""
+            self._received.insert(0, self._held)
+            self._held = None
+            self._collided = True
+            self._move(LinkEvent.REFUTE)
         return self._attempt_failed(now)
+
+    def _has_company(self) -> bool:
+        """Whether data that were to stand alone do not: somebody else's answer was heard, whole or damaged."""
+        assert self._exchange is not None
+        return (
+            self._exchange.alone
+            and isinstance(self._held, LongFrame)
+            and any(not isinstance(item, Reject) or len(item.raw) >= _SHORTEST_FRAME for item in self._received)
+        )
 
     def next_wakeup(self) -> int | None:
         """When `poll` is due next, None while no exchange is under way. Earlier calls do no harm."""
@@ -320,6 +335,11 @@ class MasterLink:
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
                 self._hold(frame, max(self._window_end, now + self._settle))
+        elif exchange.alone and isinstance(self._held, LongFrame):
+            if frame != self._held:
+                self._note(frame, now)
+        elif exchange.alone:
+            self._hold(frame, max(self._window_end, now + self._settle))
         elif self._doubtful:
             self._take_doubtful(frame, now)
         else:
@@ -344,7 +364,8 @@ class MasterLink:
             self._note(frame, now)  # one of several, or a byte of a damaged frame
         elif exchange.alone or exchange.expect is Expect.DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
-            self._hold(frame, now + self._settle if exchange.alone else max(self._window_end, now + self._settle))
+            quiet = now + self._settle
+            self._hold(frame, quiet if exchange.expect is not Expect.DATA else max(self._window_end, quiet))
         elif exchange.expect is not Expect.NOTHING:
             self._finish(Reply(frame, self._attempt), now)
 
