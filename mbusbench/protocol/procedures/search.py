@@ -27,7 +27,7 @@ from mbusbench.protocol.procedures.search_ask import (
     any_that_know_only,
     ask,
     exists,
-    look,
+    is_disturbed,
 )
 from mbusbench.protocol.procedures.search_collision import common_bits, explains, hides, resembles_collision
 from mbusbench.protocol.procedures.search_mask import (
@@ -43,14 +43,12 @@ from mbusbench.protocol.procedures.search_memory import Memory
 from mbusbench.protocol.procedures.search_split import DECIMAL, Survey, crossing, likely_manufacturers
 
 _TRUSTED = 3  # splits in a row for which a disturbed acknowledge is reason enough
+_PRESUMED = 5  # splits in a row without proof, after which it may be the line that is disturbed
 _NARROW = 2  # open digits from which on it is not
 _CROWDED = 5  # slaves in each of the first parts that make the others likely to have several too
 _LIKELY = 0.02  # expected slaves from which on a question is worth it
 _ALIGNED = 8  # of so many collisions one in which the slaves began at the same moment
 _FIELDS_TRIED = 2
-_SPARSE = 4  # slaves that are alone behind their part, for each part with several: these then have two
-_LOOKS = 6  # at two slaves, until they begin at the same moment
-_LOOKS_WORTH = 10
 _ONES = 1.5  # in a digit of a real address, on average
 _FEWER_ONES = 1.2
 _FEW = 4  # telegrams that do not tell yet how different those of this bus are
@@ -92,13 +90,16 @@ class _Node:
     start: float = 0.0
     span: float = 1.0
     presumed: int = 0
-    sparse: bool = False
 
 
 Event = Found | Unresolved | Asked
 Walk = Generator[Exchange | Event, Outcome | None, None]
 Question = Generator[Exchange | Event, Outcome | None, Answer]
 Decision = Generator[Exchange | Event, Outcome | None, bool]
+
+
+class _DisturbedError(Exception):
+    """Every question is answered by noise: a search would have no end."""
 
 
 class Search:
@@ -119,7 +120,6 @@ class Search:
         self._exploring = True
         self._collisions = self._aligned = 0
         self._depths = [[0, 0] for _ in range(DIGITS + 1)]
-        self._looks = self._seen = 0
         self._done = 0.0
 
     def events(self) -> Walk:
@@ -127,6 +127,12 @@ class Search:
         yield RESET_ALL
         yield DESELECT
         self._fcb.forget(SELECTED)
+        try:
+            yield from self._passes()
+        except _DisturbedError:
+            yield from self._report(self._root, Failure(FailureKind.GARBLED, READING, "the line is disturbed"))
+
+    def _passes(self) -> Walk:
         memory = self._memory
         if memory.one_code is None:
             memory.one_code = yield from any_that_know_only(0, self._root.address())
@@ -225,12 +231,12 @@ class Search:
     def _resolve(self, node: _Node) -> Walk:
         """Find all slaves behind a mask that has several."""
         mask = node.mask
+        if node.presumed > _PRESUMED and (yield from is_disturbed(self._code)):
+            raise _DisturbedError
         tried: list[Field] = []
         self._exploring = self._exploring and mask.open_count > 0
         if not mask.open_count and mask.is_open(MANUFACTURER_LOW) and mask.is_open(MANUFACTURER_HIGH):
             yield from self._try_manufacturers(node)
-        if node.sparse and not self._survey.is_sequence:
-            node = yield from self._look(node)
         for _ in range(_FIELDS_TRIED):
             split = self._survey.choose(mask, common_bits(node.answer.raw), tried)
             if split is None:
@@ -254,22 +260,6 @@ class Search:
         if not self._is_resolved(mask):
             failure = node.answer.failure or Failure(FailureKind.COLLISION, READING, "slaves that cannot be told apart")
             yield from self._report(mask, failure)
-
-    def _look(self, node: _Node) -> Generator[Exchange | Event, Outcome | None, _Node]:
-        """Read the two slaves behind a mask until they begin at the same moment: that shows where they differ."""
-        split = self._survey.choose(node.mask, 0)
-        worth = self._looks < _LOOKS or self._seen * _LOOKS_WORTH >= self._looks
-        key = node.mask, self._code
-        if common_bits(node.answer.raw) or split is None or len(split.first) < _LOOKS or not worth:
-            return node
-        if self._memory.selections[key] >= MOST_SELECTIONS or key in self._memory.looked:
-            return node
-        self._memory.looked.add(key)
-        self._memory.selections[key] += 1
-        raw, reads = yield from look(node.mask.address(), self._code, _LOOKS)
-        self._looks += reads
-        self._seen += bool(raw)
-        return replace(node, answer=Answer(Finding.SEVERAL, raw=raw)) if raw else node
 
     def _is_resolved(self, mask: Mask) -> bool:
         """Whether those found behind `mask` are enough for a collision."""
@@ -315,9 +305,8 @@ class Search:
                 return
         if several:
             yield from self._cross(node, field, several, len(values))
-        sparse = len(several) + alone <= _SPARSE
         for part in several:
-            yield from self._resolve(replace(part, sparse=sparse))
+            yield from self._resolve(part)
 
     def _is_settled(self, mask: Mask, field: Field, value: int) -> Decision:
         """Whether `mask` needs no question; where its value is rare, more than the mask is asked for it first."""

@@ -21,7 +21,6 @@ from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Collision, Failure, FailureKind, Garbled, Outcome, Reply, Silence, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import DOING as READING
-from mbusbench.protocol.procedures.search_collision import common_bits
 from mbusbench.protocol.procedures.search_mask import Mask
 from mbusbench.protocol.procedures.select import sent_by
 
@@ -90,7 +89,7 @@ def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: 
         ShortFrame(with_fcb(REQ_UD2, 1), SELECTED), Expect.DATA, alone=True, accepts=sent_by(address), attempts=1
     )
     select = selection(address, fcb)
-    silences = used = 0
+    silences = disturbed = used = 0
     mute: Failure | None = None
     while used < selections:
         outcome = yield select
@@ -104,6 +103,7 @@ def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: 
         if type(outcome) is not Reply and not confirm:
             return Answer(Finding.SEVERAL), used
         selected = type(outcome) is Reply
+        disturbed += not selected
         answer = yield from _read(request)
         if answer is None:
             if selected:
@@ -115,7 +115,7 @@ def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: 
         else:
             mute = answer.failure
     if mute is None:
-        return NOBODY_ANSWERS, used
+        return (SEVERAL if disturbed > 1 else NOBODY_ANSWERS), used
     return Answer(Finding.MUTE, failure=mute), used
 
 
@@ -156,15 +156,12 @@ def exists(address: SecondaryAddress, fcb: int) -> Procedure[tuple[bool, int]]:
     return False, _SILENCES
 
 
-def look(mask: SecondaryAddress, fcb: int, reads: int) -> Procedure[tuple[bytes, int]]:
-    """What slaves behind `mask` send where they begin at the same moment, b"" where they never do; and reads done."""
-    if type((yield selection(mask, fcb))) is Silence:
-        return b"", 0
-    for count in range(1, reads + 1):
-        raw = heard((yield Exchange(ShortFrame(with_fcb(REQ_UD2, 1), SELECTED), Expect.DATA, attempts=1)))
-        if common_bits(raw):
-            return raw, count
-    return b"", reads
+def is_disturbed(fcb: int) -> Procedure[bool]:
+    """Whether something is heard each time even where nobody is asked."""
+    for _ in range(2):
+        if type((yield selection(NOBODY, fcb))) is Silence:
+            return False
+    return True
 
 
 def any_that_know_only(fcb: int, mask: SecondaryAddress) -> Procedure[bool]:

@@ -33,7 +33,6 @@ class Memory:
     found: dict[int, LongFrame] = field(default_factory=dict)
     unresolved: dict[Mask, Failure] = field(default_factory=dict)
     doubted: dict[int, bool] = field(default_factory=dict)
-    looked: set[Question] = field(default_factory=set)
     one_code: bool | None = None
     exchanges: int = 0
 
