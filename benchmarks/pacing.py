@@ -24,7 +24,7 @@ from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time, character_time
 DEVICE = "schneider/iem3135"
 REQUEST = bytes.fromhex("10 7B 01 7C 16")
 FOREIGN_MASTER = Path(__file__).with_name("foreign_master.py")
-ANSWERS = {300: 1, 2400: 4, 9600: 12, 38400: 40}
+ANSWERS = {300: 1, 2400: 4, 9600: 12}
 PERCENT = 1.0
 
 Pieces = tuple[tuple[int, int], ...]
@@ -131,6 +131,6 @@ def _delay(measured: Pacing) -> Result:
 
 
 def on_a_terminal() -> list[Result]:
-    """At 300, 2400, 9600 and 38400 baud: spacing right to 1 %, no answer earlier than 11 bit times."""
+    """At 300, 2400 and 9600 baud: spacing right to 1 %, no answer earlier than 11 bit times."""
     measured = [asyncio.run(pacing(baud, answers)) for baud, answers in ANSWERS.items()]
     return [result for each in measured for result in (_spacing(each), _delay(each))]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MBusWrongAddressError,
     )
     from mbusbench.master import MBusMaster
+    from mbusbench.master.once import read
     from mbusbench.master.results import (
         MBusRecordFunction,
         MBusRecordType,
@@ -61,6 +62,7 @@ _HOMES = {
         "MBusWrongAddressError",
     ),
     "mbusbench.master": ("MBusMaster",),
+    "mbusbench.master.once": ("read",),
     "mbusbench.master.results": (
         "MBusRecordFunction",
         "MBusRecordType",
@@ -98,6 +100,7 @@ __all__ = [
     "SecondaryAddress",
     "VirtualBus",
     "decode",
+    "read",
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mbusbench.bus import VirtualBus
+from mbusbench.bus.definition import BitErrorDefinition, GatewayDefinition, Line, ListenEntry, NoiseDefinition
 from mbusbench.cli.main import COMMANDS
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
 from mbusbench.meter import catalogue
@@ -61,11 +62,19 @@ def test_mistake_in_the_documentation_is_shown_as_it_says(tmp_path: Path, monkey
 
 
 def test_bus_file_of_the_documentation_is_a_bus(tmp_path: Path) -> None:
-    (block,) = _blocks("bus-file.md", "yaml")
+    whole, line, ports = _blocks("bus-file.md", "yaml")
     path = tmp_path / "bus.yaml"
-    path.write_text(block, encoding="utf-8")
+    path.write_text(whole, encoding="utf-8")
     bus = VirtualBus.from_yaml(path)
     assert [meter.address for meter in bus.meters] == [5, *range(10, 50)]
+    path.write_text(f"format: 1\nspeed: real\nmeters: []\n{line}{ports}", encoding="utf-8")
+    assert VirtualBus.from_yaml(path).options_of("tcp://127.0.0.1:10001").gateway is not None
+
+
+def test_every_key_of_line_and_ports_is_documented() -> None:
+    text = _text("bus-file.md")
+    for definition in (Line, NoiseDefinition, BitErrorDefinition, ListenEntry, GatewayDefinition):
+        assert [name for name in definition.model_fields if f"`{name}`" not in text and f"{name}:" not in text] == []
 
 
 def test_every_command_has_a_section() -> None:

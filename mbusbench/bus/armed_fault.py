@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from mbusbench.bus.fault import ANSWERS, FaultDefinition, FrameName
+from mbusbench.bus.fault import ANSWERS, Direction, FaultDefinition, FrameName
+from mbusbench.bus.fault_kinds import Place
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import PRM, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
@@ -31,6 +32,13 @@ class Passing(NamedTuple):
     names: frozenset[FrameName]
     meter_address: int | None = None
     wire_address: bytes | None = None
+
+    def __str__(self) -> str:
+        requests = " ".join(sorted(name.value for name in self.names - ANSWERS))
+        if self.meter_address is None:
+            return requests or f"{len(self.data)} bytes"
+        answer = next((name.value for name in self.names & ANSWERS), "answer")
+        return f"{answer} of slave {self.meter_address} to {requests or 'no request'}"
 
 
 def names_of(request: LongFrame | ShortFrame | None, answer: bytes = b"") -> frozenset[FrameName]:
@@ -67,6 +75,19 @@ class ArmedFault:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    @property
+    def does(self) -> str:
+        """The kinds of its steps."""
+        return ", ".join(effect.name for effect in self.definition.do)
+
+    def never(self) -> str:
+        """What it waited for and what it has seen, of one that never acted."""
+        what = f"{self.name} ({self.definition.condition()}; {self.does})"
+        if self.definition.place is Place.TIME:
+            return f"{what}: its time came {self.seen} times"
+        passed = "answers" if self.definition.direction is Direction.ANSWER else "requests"
+        return f"{what}: {self.seen} {passed} passed, {self.met} met its condition"
 
     @property
     def worn_off(self) -> bool:

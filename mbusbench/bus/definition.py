@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from mbusbench.bus.endpoint import parse_endpoint
 from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
@@ -37,8 +37,10 @@ from mbusbench.protocol.slave_security import record_space
 from mbusbench.protocol.slave_settings import AfterLast
 
 MAX_METERS = 2000
+MAX_ENDPOINTS = 64
 HIGHEST_ADDRESS = 250
 MAX_NOISE = 1000
+LEAST_NOISE_INTERVAL = 1_000_000
 
 
 def _speed(value: object) -> float | None:
@@ -105,10 +107,17 @@ def _is_any(value: object, empty: tuple[object, ...]) -> bool:
     return any(type(value) is type(each) and value == each for each in empty)
 
 
+def _noise_interval(value: object) -> int:
+    found = _positive(value)
+    if found < LEAST_NOISE_INTERVAL:
+        raise mistake(f"{shown(value)} is shorter than 1ms")
+    return found
+
+
 class NoiseDefinition(Definition):
     """Characters that nobody sent: every `interval` on average, `bytes` of them, on what `heard_by` listen to."""
 
-    interval: Annotated[int, PlainValidator(_positive)]
+    interval: Annotated[int, PlainValidator(_noise_interval)]
     bytes: Annotated[tuple[int, int], PlainValidator(_count)] = (1, 1)
     heard_by: Annotated[HeardBy, one_of(HeardBy)] = HeardBy.MASTERS
 
@@ -206,6 +215,22 @@ class MeterEntry(Definition):
     baud: Baud | None = None
 
 
+def _once(listen: list[ListenEntry]) -> list[ListenEntry]:
+    """No fixed endpoint twice."""
+    urls = [entry.url for entry in listen]
+    wrong = [
+        ((index,), f"{shown(url)} is listed twice")
+        for index, url in enumerate(urls)
+        if url in urls[:index] and not url.endswith((":0", "://"))
+    ]
+    if wrong:
+        raise mistakes(wrong)
+    return listen
+
+
+Endpoints = Annotated[list[ListenEntry], Field(max_length=MAX_ENDPOINTS), AfterValidator(_once)]
+
+
 class BusDefinition(Definition):
     """A whole bus file."""
 
@@ -214,10 +239,17 @@ class BusDefinition(Definition):
     speed: Annotated[float | None, PlainValidator(_speed)] = None
     epoch: Instant = DEFAULT_EPOCH
     line: Line = Line()
-    listen: list[ListenEntry] = []  # noqa: RUF012
+    listen: Endpoints = []  # noqa: RUF012
     allow_duplicate_addresses: bool = False
     meters: list[MeterEntry] = Field(max_length=MAX_METERS)
     faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
+
+    @model_validator(mode="after")
+    def _number_of_meters(self) -> BusDefinition:
+        total = sum(entry.count for entry in self.meters)
+        if total > MAX_METERS:
+            raise mistake(f"{total} meters in all are more than the {MAX_METERS} that are possible", ["meters"])
+        return self
 
     @model_validator(mode="after")
     def _faults_fit_together(self) -> BusDefinition:

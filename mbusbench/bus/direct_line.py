@@ -130,6 +130,8 @@ class DirectLine:
         """When `poll` has something to do."""
         if self._sends:
             return self._sends[0].time
+        if not (self._events or self._half_frames or self._gateways):
+            return None
         times = [self._events[0][0]] if self._events else []
         if self._half_frames:
             times += [port.idle_at for port in self._half_frames.values() if port.idle_at is not None]
@@ -187,6 +189,10 @@ class DirectLine:
         if len(set(signals)) == 1 and isinstance(signals[0], Transmission) and not signals[0].flipped:
             signals = signals[:1]
         self._at_start(signals, [port])
+
+    def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
+        """Always: nothing takes time here."""
+        return True
 
     def power_cycle(self, now: int, slave: Slave | None = None) -> None:
         """What slaves were to send later is lost with the power of all of them."""

@@ -244,9 +244,13 @@ class VirtualBus:
 
     def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
         """A new master's side of the line. Times of ports are ns since the bus's epoch, on the clock of `poll`."""
+        time = self._line_time(now)
+        if not self._line.port_count:
+            # What was due while nobody was there to poll is over, and not heard.
+            self._line.poll(time)
         self._next_port += 1
-        self._line.open_port(self._next_port, options or PLAIN_PORT, self._line_time(now))
-        self._note(OPENED, self._next_port, self._line_time(now))
+        self._line.open_port(self._next_port, options or PLAIN_PORT, time)
+        self._note(OPENED, self._next_port, time)
         return self._next_port
 
     def close_port(self, port: int, now: int = 0) -> None:
@@ -354,7 +358,7 @@ class VirtualBus:
         interference = line.interference
         replies: list[tuple[Slave, bytes]] = []
         for slave in slaves:
-            if baud and not slave.link.hears(baud, now):
+            if baud and not (slave.link.hears(baud, now) and line.takes_requests(slave, baud, now)):
                 continue
             if interference is not None and not interference.of_request(frame, slave, port, now):
                 continue

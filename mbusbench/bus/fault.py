@@ -19,6 +19,7 @@ from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import NANOSECONDS, Duration, in_range, one_of
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import MBusUsageError
+from mbusbench.timing import MILLISECOND
 
 MAX_FAULTS = 1000
 MAX_NAMED = 250
@@ -181,8 +182,8 @@ class FaultDefinition(Definition):
     def _mistakes_of_condition(self) -> Iterable[tuple[str, str]]:
         if self.period is not None and self.at is None:
             yield "period", "needs 'at', the first time"
-        if self.period == 0:
-            yield "period", "0 is no period"
+        if self.period is not None and self.period < MILLISECOND:
+            yield "period", "is shorter than 1ms"
         if self.exactly is not None and self.every is not None:
             yield "every", "does not go together with exactly"
         if self.from_ is not None and self.until is not None and self.from_ >= self.until:

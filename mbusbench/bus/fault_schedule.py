@@ -6,29 +6,23 @@ Waiting for a fault is in `fault_waiting`, because it needs an event loop.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from mbusbench.bus.armed_fault import ArmedFault, Passing, names_of
 from mbusbench.bus.fault import Direction, FaultDefinition, mistakes_of_faults
 from mbusbench.bus.fault_action import Disconnect, PowerCycle, StuckFcb
-from mbusbench.bus.fault_kinds import OLDEST_TELEGRAM, Place
+from mbusbench.bus.fault_kinds import Place
+from mbusbench.bus.fault_memory import FaultMemory
 from mbusbench.bus.interference import Altered, Interference
 from mbusbench.bus.slave import Slave
-from mbusbench.codec.address import SELECTED
-from mbusbench.codec.control_field import FCB, FCV, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame, decode_frame
 from mbusbench.definition.validation import did_you_mean
 from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.line.answer_faults import Noise, Stale
 from mbusbench.line.effect import Burst, Bursts, Effect, Sender
 from mbusbench.line.wire import Parity, Transmission, WireSignal
-from mbusbench.protocol.fcb import Sequence as Repetition
-from mbusbench.protocol.fcb import Service
 from mbusbench.trace.event import FAULT, Kind, TraceEvent, TraceSink
-
-_SERVICES = {0x3: Service.SND_UD, 0xA: Service.REQ_UD1, 0xB: Service.REQ_UD2}
 
 
 class FaultHost(Protocol):
@@ -68,7 +62,8 @@ class FaultSchedule:
         self._stuck: list[ArmedFault] = []
         self._decided: dict[Slave, list[ArmedFault]] = {}
         self._asked_at: dict[Slave, int] = {}
-        self._earlier: dict[Slave, deque[bytes]] = {}
+        self._memory = FaultMemory()
+        self._needs_telegrams = False
         self._dark_until: dict[Slave | None, int] = {}
         self._plans = 0
         self.observers: list[Callable[[ArmedFault], None]] = []
@@ -113,7 +108,7 @@ class FaultSchedule:
         """AssertionError that names each fault that never acted, what it waited for, and what it has seen."""
         idle = [armed for armed in self if not armed.hits]
         if idle:
-            lines = [f"{len(idle)} of {len(self)} faults never fired:", *(f"  {_never(armed)}" for armed in idle)]
+            lines = [f"{len(idle)} of {len(self)} faults never fired:", *(f"  {armed.never()}" for armed in idle)]
             raise AssertionError("\n".join(lines))
 
     async def wait_for(self, name: str, hits: int = 1) -> None:
@@ -168,7 +163,7 @@ class FaultSchedule:
                     bursts = effect.apply(bursts, sender)
             self._put(noise, transmission.end, armed, sender)
             if bursts != before or noise or _is_action(armed):
-                self._hit(armed, now, f"on {_frame_text(passing)}")
+                self._hit(armed, now, str(passing))
         for armed in chosen:
             sender = self._sender(armed, transmission.baud, transmission.parity)
             self._act(armed, transmission.start + sender.end(bursts), port, None)
@@ -187,7 +182,7 @@ class FaultSchedule:
             passing = Passing(frame, b"", names_of(frame), meter.address, meter.wire_address)
             self._decided[slave] = []
             for armed in self._chosen(self._stuck, passing, now):
-                if _take_for_repeat(frame, slave):
+                if self._memory.take_for_repeat(frame, slave):
                     self._decided[slave].append(armed)
         return True
 
@@ -201,7 +196,9 @@ class FaultSchedule:
         meter = slave.meter
         passing = Passing(request, reply, names_of(request, reply), meter.address, meter.wire_address)
         waited = due - self._asked_at.pop(slave, due)
-        earlier = self._remembered(slave, reply)
+        earlier = self._memory.earlier(slave, reply) if self._needs_telegrams else ()
+        if self._stuck:
+            self._memory.note_answer(request, slave)
         chosen = self._decided.pop(slave, [])
         stuck = len(chosen)
         chosen = [*chosen, *self._chosen(self._answers, passing, due - waited, earlier)]
@@ -216,7 +213,7 @@ class FaultSchedule:
                 bursts = effect.apply(bursts, sender)
             if bursts != before or index < stuck or _is_action(armed):
                 acted.append(armed)
-                self._hit(armed, due, f"on {_frame_text(passing)} of slave {meter.address}")
+                self._hit(armed, due, str(passing))
         for armed in acted:
             self._act(armed, due + self._sender(armed, baud, parity).end(bursts), port, slave)
         return Altered(bursts, tuple(armed.name for armed in acted)) if acted else None
@@ -250,17 +247,6 @@ class FaultSchedule:
         if armed is None:
             return Sender(baud, parity)
         return Sender(baud, parity, armed.random, waited, earlier)
-
-    def _remembered(self, slave: Slave, reply: bytes) -> Sequence[bytes]:
-        """The telegrams before this one, which is remembered for the next; repeats are the same telegram."""
-        if not any(isinstance(effect, Stale) for armed in self._answers for effect in armed.definition.do):
-            return ()
-        telegrams = self._earlier.setdefault(slave, deque(maxlen=OLDEST_TELEGRAM + 1))
-        if len(reply) == 1:
-            return ()
-        if not telegrams or telegrams[-1] != reply:
-            telegrams.append(reply)
-        return list(telegrams)[:-1]
 
     def _at(self, armed: ArmedFault, now: int, plan: int) -> None:
         """The time of a fault that waits for one has come."""
@@ -303,8 +289,7 @@ class FaultSchedule:
         def fail(now: int) -> None:
             self._dark_until[slave] = now + effect.off
             self._enable()
-            if slave is None:
-                self._earlier.clear()
+            self._memory.forget(slave)
             self._host.lose_power(now, slave)
             self._host.at(now + effect.off, restore)
 
@@ -329,7 +314,9 @@ class FaultSchedule:
         armed.last_hit = now
         trace = self._host.trace
         if trace is not None:
-            trace(TraceEvent(now, Kind.NOTE, source=f"fault {armed.name}", cause=(FAULT, armed.name, *words)))
+            trace(
+                TraceEvent(now, Kind.NOTE, source=f"fault {armed.name}", cause=(FAULT, armed.name, armed.does, *words))
+            )
         self._notify(armed)
 
     def _notify(self, armed: ArmedFault) -> None:
@@ -349,20 +336,12 @@ class FaultSchedule:
         self._stuck = [armed for armed in answers if _is_stuck(armed)]
         self._answers = [armed for armed in answers if not _is_stuck(armed)]
         self._decided.clear()
+        self._needs_telegrams = any(isinstance(effect, Stale) for armed in answers for effect in armed.definition.do)
         self._enable()
 
     def _enable(self) -> None:
         asked = self._requests or self._answers or self._stuck or self._dark_until
         self._host.interference = self if asked else None
-
-
-def _never(armed: ArmedFault) -> str:
-    definition = armed.definition
-    does = ", ".join(effect.name for effect in definition.do)
-    if definition.place is Place.TIME:
-        return f"{armed.name} ({definition.condition()}; {does}): its time came {armed.seen} times"
-    kind = "answers" if definition.direction is Direction.ANSWER else "requests"
-    return f"{armed.name} ({definition.condition()}; {does}): {armed.seen} {kind} passed, {armed.met} met its condition"
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -377,27 +356,12 @@ def _is_action(armed: ArmedFault) -> bool:
     return any(isinstance(effect, PowerCycle | Disconnect) for effect in armed.definition.do)
 
 
-def _take_for_repeat(frame: LongFrame | ShortFrame, slave: Slave) -> bool:
-    """Let the slave remember the frame's own frame count bit; False where the frame, or the slave, has none."""
-    service = _SERVICES.get(function_code(frame.control))
-    if service is None or not frame.control & FCV:
-        return False
-    memory = slave.link.fcb(service, selected=frame.address == SELECTED)
-    bit = 1 if frame.control & FCB else 0
-    memory.last = bit
-    return memory.judge(bit) is Repetition.REPEAT
-
-
 def _frame(data: bytes) -> LongFrame | ShortFrame | None:
     try:
         frame = decode_frame(data)
     except DecodeError:
         return None
     return frame if isinstance(frame, LongFrame | ShortFrame) else None
-
-
-def _frame_text(passing: Passing) -> str:
-    return " ".join(sorted(name.value for name in passing.names)) or f"{len(passing.data)} bytes"
 
 
 __all__ = ["Effect", "FaultHost", "FaultSchedule"]

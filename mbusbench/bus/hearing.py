@@ -16,6 +16,8 @@ from mbusbench.line.uart import Receiver
 from mbusbench.line.wire import Parity, Transmission, WireSignal
 from mbusbench.timing import BAUD_RATES, bit_time, idle_time
 
+ROUNDING = 2
+"""ns by which characters sent back to back may seem to overlap."""
 GAP_BITS = 22
 """Longest pause between two characters of a request, in bit times."""
 
@@ -23,9 +25,10 @@ Request = LongFrame | ShortFrame
 OnRequest = Callable[[Request, int, int, int], None]
 """Called with a valid frame, its baud rate, the port that it came from, and when it ended (ns)."""
 
-# The ends of characters are rounded, hence the 2 ns.
-_IDLE = {baud: idle_time(baud) - 2 for baud in BAUD_RATES}
-_GAP = {baud: bit_time(baud, GAP_BITS) + 2 for baud in BAUD_RATES}
+ROUNDING = 2
+"""ns by which the end of a character may be off: what begins that much earlier does not overlap."""
+_IDLE = {baud: idle_time(baud) - ROUNDING for baud in BAUD_RATES}
+_GAP = {baud: bit_time(baud, GAP_BITS) + ROUNDING for baud in BAUD_RATES}
 
 
 class SlaveHearing:
@@ -50,8 +53,13 @@ class SlaveHearing:
 
     def transmit(self, signal: WireSignal, port: int, end: int, frame: Request | None = None) -> None:
         """Put a signal of a master on the line, at the latest when it starts. `frame`: which it is, if it is known."""
+        if self._deaf and signal.start - self._heard_until < self._idle_of(signal):
+            # Nothing counts before the line was idle, so nobody has to look at it.
+            self._heard_until = max(end, self._heard_until)
+            self._end = max(end, self._end)
+            return
         if self._receiver is None:
-            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end:
+            if isinstance(signal, Transmission) and not signal.flipped and signal.start >= self._end - ROUNDING:
                 self._queue.append((end, signal, port, frame))
                 self._end = end
                 return
@@ -64,6 +72,9 @@ class SlaveHearing:
         self._receiver.transmit(signal)
         self._port = port
         self._end = max(end, self._end)
+
+    def _idle_of(self, signal: WireSignal) -> int:
+        return _IDLE[signal.baud if isinstance(signal, Transmission) else self._baud or BAUD_RATES[0]]
 
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do."""

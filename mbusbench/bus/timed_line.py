@@ -19,11 +19,14 @@ from mbusbench.bus.slave import Slave
 from mbusbench.codec.frame import SingleCharacter
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
-from mbusbench.timing import bit_time
+from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 from mbusbench.trace.event import CLOSED, COLLISION, LOST, Kind, TraceEvent, TraceSink
 
 BACKLOG = 4096
 """Characters that wait for the line at most, as in a gateway's buffer; more are lost."""
+
+CROWD = 8
+"""Answers to earlier requests that may be under way at once: no master wants two, a flood would have any number."""
 
 Action = Callable[[int], None]
 
@@ -72,6 +75,7 @@ class TimedLine:
         self._sequence = 0
         self._sends: list[Send] = []
         self._answers: list[_Answer] = []
+        self._is_crowded = False
         self._noise = None if noise is None else NoiseSource(noise, seed)
         self._noise_is_due = False
         self._to_slaves = BitErrors(errors_to_slaves, f"{seed}/line/errors_to_slaves") if errors_to_slaves else None
@@ -196,16 +200,33 @@ class TimedLine:
             if interference is not None:
                 altered = interference.of_answer(request, signal, slave, port)
             if altered is None:
-                self._keep(_Answer(self.put(signal, True), slave, delay, ()), now)
+                self._send(_Answer(signal, slave, delay, ()), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._keep(_Answer(self.put(signal), slave, delay + burst.offset, altered.causes), now)
+                    self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
 
-    def _keep(self, answer: _Answer, now: int) -> None:
+    def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
+        """Whether the slave can answer a request that ends now.
+
+        Not where an answer of its own is in the way; nor where CROWD answers to earlier requests are, and then not
+        until all of them are over.
+        """
+        if not self._answers:
+            return True
+        earliest = now + bit_time(baud, RESPONSE_MINIMUM_BITS)
+        under_way = [answer.slave for answer in self._answers if answer.end > earliest]
+        self._is_crowded = len(under_way) >= CROWD or (self._is_crowded and bool(under_way))
+        return not self._is_crowded and slave not in under_way
+
+    def _send(self, answer: _Answer, whole: bool, now: int) -> None:
+        if self.trace is not None:
+            # Before what arrives of it, which has the same time.
+            self.at(answer.end, partial(self._trace_answer, answer))
+        answer.signal = self.put(answer.signal, whole)
         answers = self._answers
-        if answers and answers[0].end <= now:
+        if answers and (len(answers) > 16 or answers[0].end <= now):
             self._answers = answers = [other for other in answers if other.end > now]
         if answers:
             start = answer.signal.start
@@ -213,8 +234,6 @@ class TimedLine:
                 if other.signal.start < answer.end and start < other.end:
                     answer.collides = other.collides = True
         answers.append(answer)
-        if self.trace is not None:
-            self.at(answer.end, partial(self._trace_answer, answer))
 
     def put(self, signal: WireSignal, whole: bool = False) -> WireSignal:
         """Put a slave's signal on the line, before it starts: every master hears it. Returns it as it is heard."""
@@ -296,7 +315,9 @@ class TimedLine:
             transmission = Transmission(start, data, port.baud, port.parity)
             port.free_at = end = transmission.end
             known = None if isinstance(frame, SingleCharacter) else frame
-            if self.interference is None and self._to_slaves is None and not port.echo:
+            if start > now:
+                self._put_later(transmission, port)
+            elif self.interference is None and self._to_slaves is None and not port.echo:
                 self._transmit(transmission, port.number, end, known)
             else:
                 self._from_master(transmission, port, now)
@@ -304,9 +325,17 @@ class TimedLine:
         count = 0
         for piece in characters_of_frames(data):
             piece_start = start + bit_time(port.baud, bits * count)
-            self._from_master(Transmission(piece_start, piece, port.baud, port.parity), port, now)
+            transmission = Transmission(piece_start, piece, port.baud, port.parity)
+            if piece_start > now:
+                self._put_later(transmission, port)
+            else:
+                self._from_master(transmission, port, now)
             count += len(piece)
         port.free_at = start + bit_time(port.baud, bits * count)
+
+    def _put_later(self, transmission: Transmission, port: LinePort) -> None:
+        """The line has only what has begun: what waits in front of it is nobody's work yet."""
+        self.at(transmission.start, lambda time: self._from_master(transmission, port, time))
 
     def _from_master(self, transmission: Transmission, port: LinePort, now: int) -> None:
         if port.echo:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mbusbench.codec.address import SecondaryAddress
 
 _RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
+_WAKE_UP = re.compile(r"(?:(\d{1,4})x)?((?:[0-9A-Fa-f]{2})+)")
 _KEY = re.compile(r"[0-9A-Fa-f]{32}")
 _LARGEST_RANGE = 256
 
@@ -74,6 +75,15 @@ def _key(context: click.Context, parameter: click.Parameter, text: str | None) -
     return bytes.fromhex(text)
 
 
+def _wake_up(context: click.Context, parameter: click.Parameter, text: str | None) -> bytes:
+    if text is None:
+        return b""
+    match = _WAKE_UP.fullmatch(text)
+    if match is None:
+        raise click.BadParameter("wake-up characters are hex, or a count and hex such as 480x55", context, parameter)
+    return bytes.fromhex(match[2]) * int(match[1] or 1)
+
+
 def connection_options(command: Any) -> Any:
     """How the bus is reached and how patient the master is."""
     for option in reversed(
@@ -84,6 +94,12 @@ def connection_options(command: Any) -> Any:
                 "--timeout", type=click.FloatRange(0.001, 3600), help="Seconds to wait for an answer to begin."
             ),
             click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True),
+            click.option(
+                "--wake-up",
+                callback=_wake_up,
+                metavar="[COUNTx]HEX",
+                help="What wakes meters that sleep, before the first request and each repeat: 480x55.",
+            ),
         )
     ):
         command = option(command)

@@ -29,6 +29,7 @@ def master(url: str, options: dict[str, Any]) -> MBusMaster:
         timeout=options["timeout"],
         retries=options["retries"],
         keys=options.get("key"),
+        wake_up=options["wake_up"],
     )
 
 

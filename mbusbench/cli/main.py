@@ -25,6 +25,14 @@ COMMANDS = {
     "read": "Read meters: all telegrams of each, as values in units.",
     "ping": "Ask which addresses answer.",
     "scan": "Find the meters on a bus by their primary addresses.",
+    "alarm": "Ask meters for alarms.",
+    "reset": "Reset the application of meters, or choose another.",
+    "set-address": "Give a meter another primary address.",
+    "set-baud": "Switch a meter to another baud rate.",
+    "find-baud": "Find the baud rate of meters.",
+    "set-clock": "Set the clock of meters.",
+    "send": "Send any command.",
+    "sniff": "Stand between a master and a bus, and show what they say.",
     "decode": "Show what is in a frame.",
     "encode": "Build a frame: the inverse of decode.",
     "trace": "Show or compare what was recorded on a bus.",
@@ -33,7 +41,7 @@ COMMANDS = {
 
 
 class CommandGroup(click.Group):
-    """Knows its commands by name; imports `mbusbench.cli.<name>` when one is called."""
+    """Knows its commands by name; imports `mbusbench.cli.<name>` (with `_` for `-`) when one is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,7 +49,7 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"mbusbench.cli.{cmd_name}").command
+        command = import_module(f"mbusbench.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -5,6 +5,8 @@ What a meter sent is never printed raw: a character that is not printable could 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import sys
@@ -27,10 +29,36 @@ def json_option(command: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(command)
 
 
+def reading_options(command: Any) -> Any:
+    """How readings are printed, as `form`: "json", "csv" or "xml", None for tables."""
+    for option in (
+        click.option("--xml", "form", flag_value="xml", help="XML as libmbus prints it, one document a meter."),
+        click.option("--csv", "form", flag_value="csv", help="One line for each record, with a heading."),
+        click.option("--json", "form", flag_value="json", help="One JSON object a line, for programs."),
+    ):
+        command = option(command)
+    return command
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on one line of stdout, visible at once to whoever reads the pipe."""
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     click.echo(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, default=_plain))
+    sys.stdout.flush()
+
+
+def print_csv(rows: Iterable[Sequence[object]]) -> None:
+    """Lines of RFC 4180 with plain line ends, visible at once to whoever reads the pipe."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
+    print_text(text.getvalue())
+
+
+def print_text(text: str) -> None:
+    """Text that is ready, to stdout, visible at once to whoever reads the pipe."""
+    click.echo(text, nl=False)
     sys.stdout.flush()
 
 

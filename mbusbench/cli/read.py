@@ -1,4 +1,4 @@
-"""`mbusbench read URL ADDR...`: every telegram of each meter, as tables or as one JSON object a meter."""
+"""`mbusbench read URL ADDR...`: every telegram of each meter, as tables, JSON, CSV or XML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from mbusbench.cli.arguments import addresses, connection_options, key_option
 from mbusbench.cli.exit_codes import DONE, METER_FAILED
-from mbusbench.cli.output import error_fields, json_option, message, print_json, print_line
+from mbusbench.cli.output import error_fields, message, print_json, reading_options
 
 if TYPE_CHECKING:
     from mbusbench.codec.address import SecondaryAddress
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.argument("address", nargs=-1, required=True)
 @connection_options
 @key_option
-@json_option
-def command(url: str, address: tuple[str, ...], as_json: bool, **options: Any) -> int:
+@reading_options
+def command(url: str, address: tuple[str, ...], form: str | None, **options: Any) -> int:
     """Read meters: all telegrams of each, as values in units.
 
     URL is socket://HOST:PORT, rfc2217://HOST:PORT or the path of a serial device. ADDRESS is a primary address (5), a
@@ -31,15 +31,18 @@ def command(url: str, address: tuple[str, ...], as_json: bool, **options: Any) -
     from mbusbench.cli.bus_access import master, run
 
     wanted = addresses(address)
-    return run(_read(master(url, options), wanted, as_json))
+    return run(_read(master(url, options), wanted, form))
 
 
-async def _read(master: MBusMaster, wanted: list[int | SecondaryAddress], as_json: bool) -> int:
+async def _read(master: MBusMaster, wanted: list[int | SecondaryAddress], form: str | None) -> int:
+    from mbusbench.cli.readings import Printer
     from mbusbench.errors import MBusConnectionError, MBusError
 
     failed = 0
+    as_json = form == "json"
+    printer = Printer(form)
     async with master:
-        for number, address in enumerate(wanted):
+        for address in wanted:
             try:
                 data = await master.query(address)
             except MBusConnectionError:
@@ -51,11 +54,7 @@ async def _read(master: MBusMaster, wanted: list[int | SecondaryAddress], as_jso
             if as_json:
                 print_json({"address": json_address(address), "ok": True, "reading": data.model_dump(mode="json")})
                 continue
-            from mbusbench.cli.readings import print_reading
-
-            if number:
-                print_line()
-            print_reading(data)
+            printer.show(data)
     if failed and not as_json:
         message(f"mbusbench: {failed} of {len(wanted)} meters failed")
     return METER_FAILED if failed else DONE

@@ -1,11 +1,11 @@
-"""A reading on paper: one line that says whose it is, and a table of its records."""
+"""A reading on paper: one line that says whose it is, and a table of its records; or as CSV, or as XML."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
-from mbusbench.cli.output import print_line, print_table
+from mbusbench.cli.output import print_csv, print_line, print_table, print_text
 
 if TYPE_CHECKING:
     from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
@@ -54,6 +54,48 @@ def print_reading(data: MBusSlaveData, *, heading: bool = True) -> None:
             print_line(f"  manufacturer data: {bytes.fromhex(block).hex(' ').upper()}")
     for diagnostic in data.diagnostics:
         print_line(f"  ! {diagnostic}", "red")
+
+
+CSV_COLUMNS = (
+    *("address", "secondary_address", "serial_number", "manufacturer", "medium", "status", "access_number"),
+    *("timestamp", "telegram", "index", "quantity", "description", "value", "unit", "function"),
+    *("storage_number", "tariff", "device_unit", "valid", "record_error"),
+)
+_OF_THE_METER = CSV_COLUMNS[: CSV_COLUMNS.index("timestamp")]
+
+
+class Printer:
+    """Prints one reading after the other: as tables where `form` is None, as "csv" or as "xml"."""
+
+    def __init__(self, form: str | None) -> None:
+        self._form = form
+        self._begun = False
+
+    def show(self, data: MBusSlaveData) -> None:
+        if self._form == "csv":
+            print_csv(csv_rows(data) if self._begun else [CSV_COLUMNS, *csv_rows(data)])
+        elif self._form == "xml":
+            print_text(data.to_xml())
+        else:
+            if self._begun:
+                print_line()
+            print_reading(data)
+        self._begun = True
+
+
+def csv_rows(data: MBusSlaveData) -> list[tuple[object, ...]]:
+    """The cells of each record, in the order of CSV_COLUMNS."""
+    meter = tuple(getattr(data, name) for name in _OF_THE_METER)
+    return [
+        (*meter, *(_plain(getattr(record, name)) for name in CSV_COLUMNS[len(_OF_THE_METER) :]))
+        for record in data.records
+    ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _row(record: MBusSlaveRecord) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mbusbench.bus import VirtualBus
 from mbusbench.codec import device_type
 from mbusbench.codec.address import SecondaryAddress, manufacturer_letters
 from mbusbench.definition.document import read_document
+from mbusbench.definition.validation import shown
 from mbusbench.meter.meter import Meter
 from mbusbench.trace.files import TraceFile
 from mbusbench.trace.header import TraceHeader
@@ -33,11 +35,11 @@ def build_bus(sources: Sequence[str], seed: int | None) -> VirtualBus:
 
 def _is_bus_file(source: str) -> bool:
     if not source.endswith(_FILE_SUFFIXES):
-        if Path(source).is_file():
+        if os.path.isfile(source):
             raise click.UsageError(f"{source}: the name of a bus or device file ends with .yaml")
         return False
-    if not Path(source).is_file():
-        raise click.UsageError(f"there is no file {source!r}")
+    if not os.path.lexists(source):
+        raise click.UsageError(f"there is no file {shown(source, 300)}")
     data = read_document(source).data
     return not (isinstance(data, dict) and "device" in data)
 

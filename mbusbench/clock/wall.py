@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic_ns
 from typing import TypeVarTuple, Unpack
 
 from mbusbench.clock.virtual import VirtualLoop
@@ -20,6 +21,16 @@ def now_ns(loop: asyncio.AbstractEventLoop) -> int:
     if isinstance(loop, VirtualLoop):
         return loop.now_ns()
     return round(loop.time() * 1e9)
+
+
+def ns_of(loop: asyncio.AbstractEventLoop) -> Callable[[], int]:
+    """Return what tells the loop's time in ns, for whoever asks often."""
+    if isinstance(loop, VirtualLoop):
+        return loop.now_ns
+    if type(loop).time is asyncio.BaseEventLoop.time:
+        # asyncio's own loops: the same clock without the way through a float.
+        return monotonic_ns
+    return lambda: round(loop.time() * 1e9)
 
 
 def call_at_ns(

@@ -124,17 +124,15 @@ class FrameReader:
 
 def whole_frame(data: bytes) -> Frame | None:
     """The frame that `data` is exactly, in one pass; None for anything else."""
-    if len(data) == 1:
+    length = len(data)
+    if length == SHORT_LENGTH:
+        if data[0] == START_SHORT and data[3] == (data[1] + data[2]) & 0xFF and data[4] == STOP:
+            return ShortFrame(data[1], data[2])
+        return None
+    if length == 1:
         return SINGLE_CHARACTERS.get(data[0])
     if is_long_frame(data):
         return LongFrame(data[4], data[5], data[6], bytes(data[7:-2]))
-    if (
-        len(data) == SHORT_LENGTH
-        and data[0] == START_SHORT
-        and data[3] == (data[1] + data[2]) & 0xFF
-        and data[4] == STOP
-    ):
-        return ShortFrame(data[1], data[2])
     return None
 
 

@@ -1,13 +1,16 @@
 """Strict YAML: a file becomes plain data of which every part knows its line and column.
 
 YAML 1.2 scalars (`on` is text, `12:30:45` too, and so are digits with a leading zero), keys are always text, duplicate
-keys are mistakes. Size, depth and node count are bounded, aliases included, so that no input costs more than its size.
+keys, merge keys and tags are mistakes. Size, depth and node count are bounded, aliases included, so that no input costs
+more than its size.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +21,20 @@ import yaml
 from mbusbench.errors import DefinitionError
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 MAX_DEPTH = 40
 MAX_LINES = 100
+MAX_KEY = 60
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})")
+_LONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{40,}")
 _OTHER_BASE = re.compile(r"0x[0-9a-fA-F]{1,32}|0o[0-7]{1,40}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _FLOAT_NAMES = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 
 type_names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
@@ -36,11 +42,19 @@ type_names = {dict: "a mapping", list: "a list", str: "text", bool: "true or fal
 Path_ = tuple[str | int, ...]
 
 
+class OtherBase(int):
+    """A whole number that is written in hexadecimal or octal, for those who want digits as written."""
+
+
 def path_text(path: Iterable[str | int]) -> str:
     """`("meters", 0, "address")` as `meters[0].address`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            word = part if part.isprintable() and len(part) <= MAX_KEY else repr(part[:MAX_KEY])
+            text += f".{word}" if text else word
     return text
 
 
@@ -202,11 +216,13 @@ class _Builder:
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.fail(mark, "a key must be plain text")
             key = event.value
+            if key == "<<" and event.implicit[0]:
+                raise self.fail(mark, "merge keys (<<) are not possible: write out what they stand for")
             value_event = next(self._events)
             child = self._node(value_event, (*path, key), depth + 1)
             if key in node.data:
                 first = node.keys[key][0]
-                text = f"key {key!r} is there twice, first in line {first}"
+                text = f"key {key[:MAX_KEY]!r} is there twice, first in line {first}"
                 self.mistakes.append(Mistake(self.name, mark.line + 1, mark.column + 1, path_text(path), text))
                 continue
             node.keys[key] = (mark.line + 1, mark.column + 1)
@@ -231,7 +247,9 @@ class _Builder:
         if _INTEGER.fullmatch(text):
             return int(text)
         if _OTHER_BASE.fullmatch(text):
-            return int(text, 0)
+            return OtherBase(int(text, 0))
+        if _LONG_INTEGER.fullmatch(text):
+            raise self.fail(event.start_mark, f"a number of {len(text.lstrip('+-'))} digits: 40 are possible")
         if _FLOAT.fullmatch(text):
             return float(text)
         return _FLOAT_NAMES.get(text.lower(), text)
@@ -241,27 +259,59 @@ def parse_document(text: str, name: str) -> Document:
     """The document in `text`. DefinitionError where it is not YAML, or not what a file of ours may hold."""
     if len(text) > MAX_BYTES:
         raise definition_error([Mistake(name, 0, 0, "", f"larger than {MAX_BYTES // 1024 // 1024} MB")])
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable is not None:
+        line = text.count("\n", 0, unprintable.start()) + 1
+        column = unprintable.start() - text.rfind("\n", 0, unprintable.start())
+        reason = f"the character U+{ord(unprintable[0]):04X} is not possible in YAML"
+        raise definition_error([Mistake(name, line, column, "", reason)])
     try:
         builder = _Builder(name, yaml.parse(text, Loader=_Loader))
         root = builder.build()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        problem = error.problem or "no valid YAML"
-        text = f"{problem} ({error.context})" if error.context else problem
-        raise definition_error([Mistake(name, line, column, "", text)]) from None
+        raise definition_error([Mistake(name, line, column, "", _syntax(error, text, line, column))]) from None
     except yaml.YAMLError as error:
-        text = str(error).splitlines()[0]
-        raise definition_error([Mistake(name, 0, 0, "", f"no valid YAML: {text}")]) from None
+        reason = str(error).splitlines()[0]
+        raise definition_error([Mistake(name, 0, 0, "", f"no valid YAML: {reason}")]) from None
     return Document(name, root, builder.mistakes)
+
+
+_TAB = "a tab: indent with blanks"
+_WORDS = {
+    "found a tab character that violates indentation": _TAB,
+    "mapping values are not allowed in this context": "a colon where no key can be: indent, or write a text in quotes",
+    "did not find expected key": "no key where one must be: indent, or write a text in quotes",
+    "did not find expected node content": "no value where one must be",
+    "found unexpected end of stream": "a quoted text without its closing quote",
+    "found undefined tag handle": "tags are not allowed",
+    "found incompatible YAML document": "not a version of YAML that can be read: leave the line out",
+    "found unknown directive name": "not a directive of YAML: a text that begins with % needs quotes",
+}
+
+
+def _syntax(error: Any, text: str, line: int, column: int) -> str:
+    """What the parser found wrong at `line` and `column`, in words that help."""
+    problem = error.problem or "no valid YAML"
+    if problem == "found character that cannot start any token":
+        character = text.split("\n")[line - 1][column - 1 : column]
+        return _TAB if character == "\t" else f"a text that begins with {character} needs quotes"
+    if problem in _WORDS:
+        return _WORDS[problem]
+    return f"{problem} ({error.context})" if error.context else str(problem)
 
 
 def read_document(path: str | Path) -> Document:
     """The document in the file `path`, which messages name as given. DefinitionError also where it cannot be read."""
     name = str(path)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise definition_error([Mistake(name, 0, 0, "", "not a file of data, but a device or a pipe")])
             raw = file.read(MAX_BYTES + 1)
+    except ValueError:
+        raise definition_error([Mistake(name, 0, 0, "", "not the name of a file")]) from None
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise definition_error([Mistake(name, 0, 0, "", reason)]) from None
@@ -274,3 +324,8 @@ def read_document(path: str | Path) -> Document:
         column = error.start - raw.rfind(b"\n", 0, error.start)
         raise definition_error([Mistake(name, line, column, "", "not UTF-8 text")]) from None
     return parse_document(text, name)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened, not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

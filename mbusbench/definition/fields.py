@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
+from mbusbench.definition.document import OtherBase
 from mbusbench.definition.validation import did_you_mean, mistake, shown
 
 _E = TypeVar("_E", bound=Enum)
@@ -24,6 +25,9 @@ NANOSECONDS = {
     "h": 3600 * 10**9,
     "d": 86400 * 10**9,
 }
+LONGEST = 36_500 * NANOSECONDS["d"]
+# Two-digit years are those of 1981 to 2080; a due date may be in the year before, and time goes on.
+YEARS = range(1982, 2071)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|ms|s|min|h|d)")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}(?:\s*[0-9A-Fa-f]{2})*")
 
@@ -70,6 +74,8 @@ def nanoseconds(value: object) -> int:
                 f"{value} has no unit: write a duration as {value}ms, {value}s, {value}min, {value}h or {value}d"
             )
         raise mistake(f"{shown(value)} is not a duration such as 600ms, 1.5s, 20min, 12h or 1d")
+    if found > LONGEST:
+        raise mistake(f"{shown(value)} is longer than 36500d")
     return found
 
 
@@ -106,14 +112,19 @@ def _instant(value: object) -> datetime:
         raise mistake(f"{shown(value)} is not a date and time such as 2026-01-01T00:00:00") from None
     if instant.tzinfo is not None:
         raise mistake("a meter's clock has no time zone: write it without one")
+    if instant.year not in YEARS:
+        raise mistake(f"the year {instant.year} is not in {YEARS[0]}..{YEARS[-1]}, which all meters' dates can tell")
     return instant
 
 
 def _digits(value: object) -> str:
+    if isinstance(value, float):
+        raise mistake("a number with point or power of ten is no identification number: quote one with letters")
+    if isinstance(value, OtherBase):
+        raise mistake("a hexadecimal or octal number is no identification number: write its 8 digits, in quotes")
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not re.fullmatch(r"[0-9A-Fa-f]{1,8}", text):
-        hint = " (one with letters needs quotes)" if isinstance(value, float) else ""
-        raise mistake(f"{shown(value)} is not an identification number of up to 8 digits{hint}")
+        raise mistake(f"{shown(value)} is not an identification number of up to 8 digits")
     return text.upper().zfill(8)
 
 
@@ -140,7 +151,7 @@ PrimaryAddress = Annotated[int, in_range(0, 250)]
 
 
 def _format(value: object) -> int:
-    if value == 1 and not isinstance(value, bool):
+    if type(value) is int and value == 1:
         return 1
     raise mistake(f"{shown(value)} is not 1, the only format there is")
 

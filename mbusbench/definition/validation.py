@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mbusbench.definition.document import Document, Mistake, Path_, definition_error
+from mbusbench.definition.document import MAX_KEY, MAX_LINES, Document, Mistake, Path_, definition_error
 from mbusbench.errors import DefinitionError
 
 _OURS = "mbusbench"
@@ -51,6 +51,8 @@ def mistakes(found: Sequence[tuple[Path_, str]]) -> PydanticCustomError:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that a mistyped one was probably meant to be."""
+    if len(word) > MAX_KEY:
+        return None
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None
@@ -62,8 +64,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean {near!r}?" if near else ""
 
 
-def shown(value: object) -> str:
-    """A value as the writer of a file knows it, in one short line."""
+def shown(value: object, length: int = 60) -> str:
+    """A value as the writer of a file knows it, in one line of at most that length."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -73,7 +75,7 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:56]}..."
+    return text if len(text) <= length else f"{text[: length - 4]}..."
 
 
 _WANTED = {
@@ -112,12 +114,15 @@ def _words(error: ErrorDetails) -> str:
 
 def _mistakes_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Mistake]:
     found: list[Mistake] = []
+    guesses = MAX_LINES
     for details in error.errors(include_url=False):
         path: Path_ = details["loc"]
         if details["type"] == "extra_forbidden":
             key = str(path[-1])
             line, column = document.position(document.real_path(path), key=True)
-            text = f"unknown key {key!r}{did_you_mean(key, _known_keys(model, path[:-1]))}"
+            guesses -= 1
+            meant = did_you_mean(key, _known_keys(model, path[:-1])) if guesses >= 0 else ""
+            text = f"unknown key {shown(key)}{meant}"
             above = document.mistake(path[:-1], text)
             found.append(Mistake(document.name, line, column, above.path, text))
         elif details["type"] == "missing":

@@ -152,9 +152,12 @@ class Receiver:
         if not groups:
             return None
         if self._by_character:
-            ends = [time for received in self._resolved(groups[0]) for time in received.times()]
-            if len(ends) > self._delivered:
-                return ends[self._delivered]
+            position = 0
+            for received in self._resolved(groups[0]):
+                count = self._delivered - position + 1
+                position += len(received.data)
+                if position > self._delivered:
+                    return received.start + bit_time(self.baud, CHARACTER_BITS[self.parity] * count)
         return groups[0].end
 
     def _groups(self) -> list[_Group]:

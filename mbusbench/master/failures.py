@@ -11,6 +11,7 @@ from mbusbench.errors import (
     MBusError,
     MBusGarbledError,
     MBusNoDataError,
+    MBusRefusedError,
     MBusStaleError,
     MBusTimeoutError,
     MBusTooManyTelegramsError,
@@ -29,6 +30,7 @@ _CLASSES: dict[FailureKind, type[MBusError]] = {
     FailureKind.ENCRYPTED: MBusEncryptedError,
     FailureKind.DECODE: MBusDecodeError,
     FailureKind.TOO_MANY_TELEGRAMS: MBusTooManyTelegramsError,
+    FailureKind.REFUSED: MBusRefusedError,
 }
 
 _TEXTS = {
@@ -42,6 +44,7 @@ _TEXTS = {
     FailureKind.ENCRYPTED: "{slave} sends encrypted telegrams: {detail}",
     FailureKind.DECODE: "{slave} sent a telegram that cannot be decoded: {detail}",
     FailureKind.TOO_MANY_TELEGRAMS: "the readout of {slave} has no end: {detail}",
+    FailureKind.REFUSED: "{slave}: {doing} refused: {detail}",
 }
 
 

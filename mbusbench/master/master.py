@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol, Self, TypeVar
 
 from mbusbench.clock import utc_now
 from mbusbench.codec.address import SecondaryAddress
-from mbusbench.errors import MBusConnectionError, MBusError, MBusUsageError
+from mbusbench.errors import MBusConnectionError, MBusError, MBusTimeoutError, MBusUsageError
+from mbusbench.master.commands import Commands
 from mbusbench.master.failures import to_error
+from mbusbench.master.freshness import Freshness
 from mbusbench.master.keys import KeyRing, Keys
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
@@ -44,6 +46,8 @@ Result = TypeVar("Result")
 GivenAddress = TypeVar("GivenAddress", int, str, SecondaryAddress, Address)
 Progress = Callable[[int, MBusSlaveInfo | MBusError | None], object]
 
+LONGEST_WAKE_UP = 4096
+
 _log = logging.getLogger("mbusbench.master")
 
 
@@ -54,14 +58,16 @@ class Bus(Protocol):
         """A new connection of a master to the bus."""
 
 
-class MBusMaster:
+class MBusMaster(Commands):
     """The master of one bus. One operation at a time is on the line, however many tasks call; they take turns.
 
     `source` is the URL of the bus (`socket://HOST:PORT`, `rfc2217://HOST:PORT`, the path of a serial device), a
     VirtualBus, or an open Stream. `baudrate` is the rate of the bus, behind a gateway too: every wait follows from it.
     `timeout` overrides how long the begin of an answer is waited for, in seconds; `retries` is how often a request is
     repeated. `keys` opens encrypted telegrams: one key (16 bytes or 32 hex digits), or a mapping from addresses to
-    keys. `max_telegrams` bounds a readout. `connect_timeout` (s) bounds the opening.
+    keys. `max_telegrams` bounds a readout. `connect_timeout` (s) bounds the opening. `baudrates` maps addresses of
+    slaves that have a rate of their own to it. `wake_up` is sent before the first request of a call and before each
+    repeat, for meters that sleep until they hear something (`bytes(200)`, `b"\\x55" * 480`).
 
     The bus is opened by `open`, by `async with`, or at first use; after the connection was lost the next call opens it
     again. All methods raise MBusConnectionError where there is no connection, and MBusUsageError, before anything is
@@ -79,6 +85,8 @@ class MBusMaster:
         keys: Keys | None = None,
         max_telegrams: int = MAX_TELEGRAMS,
         connect_timeout: float = 10,
+        baudrates: Mapping[Address, int] | None = None,
+        wake_up: bytes = b"",
     ) -> None:
         if isinstance(source, str | os.PathLike):
             source = os.fspath(source)
@@ -92,6 +100,12 @@ class MBusMaster:
             raise MBusUsageError(f"retries {retries!r} is not a number from 0 on")
         if isinstance(max_telegrams, bool) or not isinstance(max_telegrams, int) or max_telegrams < 1:
             raise MBusUsageError(f"max_telegrams {max_telegrams!r} is not a number from 1 on")
+        if not isinstance(wake_up, bytes) or len(wake_up) > LONGEST_WAKE_UP:
+            raise MBusUsageError(f"wake_up has to be at most {LONGEST_WAKE_UP} bytes")
+        self._wake_up = wake_up
+        self._baudrates = {parse_target(address): rate for address, rate in (baudrates or {}).items()}
+        for rate in self._baudrates.values():
+            check_line(rate, parity, connect_timeout)
         self._source = source
         self._baudrate = baudrate
         self._parity: Parity = parity
@@ -101,6 +115,7 @@ class MBusMaster:
         self._max_telegrams = max_telegrams
         self._connect_timeout = connect_timeout
         self._fcb = MasterFcb()
+        self._freshness = Freshness()
         self._lock = asyncio.Lock()
         self._runner: Runner | None = None
         self._link: MasterLink | None = None
@@ -139,7 +154,7 @@ class MBusMaster:
         targets = [(address, parse_target(address)) for address in addresses]
         found: dict[GivenAddress, bool] = {}
         for address, target in targets:
-            failure = await self._run(partial(self._ping, target))
+            failure = await self._run(partial(self._ping, target), self._rate(target))
             if failure is not None:
                 _log.info("%s", self._error(failure, target))
             found[address] = failure is None
@@ -147,17 +162,33 @@ class MBusMaster:
 
     async def query_addresses(self, addresses: Iterable[GivenAddress]) -> dict[GivenAddress, MBusSlaveData | None]:
         """Read each address to its last telegram; None where that failed. `query` says why."""
-        targets = [(address, parse_target(address)) for address in addresses]
-        found: dict[GivenAddress, MBusSlaveData | None] = {}
+        return {
+            address: result if isinstance(result, MBusSlaveData) else None
+            async for address, result in self.query_each(addresses)
+        }
+
+    def query_each(
+        self, addresses: Iterable[GivenAddress]
+    ) -> AsyncGenerator[tuple[GivenAddress, MBusSlaveData | MBusError]]:
+        """Read one address after the other: `async for address, result in master.query_each([1, 5])`.
+
+        `result` is the readout, or the error that `query` would raise. Stopping early leaves the master usable.
+        """
+        return self._query_each([(address, parse_target(address)) for address in addresses])
+
+    async def _query_each(
+        self, targets: Iterable[tuple[GivenAddress, int | SecondaryAddress]]
+    ) -> AsyncGenerator[tuple[GivenAddress, MBusSlaveData | MBusError]]:
         for address, target in targets:
+            result: MBusSlaveData | MBusError
             try:
-                found[address] = await self._query(target)
+                result = await self._query(target)
             except MBusConnectionError:
                 raise
             except MBusError as error:
                 _log.info("%s", error)
-                found[address] = None
-        return found
+                result = error
+            yield address, result
 
     async def query(self, address: Address) -> MBusSlaveData:
         """Read one slave to its last telegram, from its first one on.
@@ -175,15 +206,24 @@ class MBusMaster:
         `progress(address, found)` is called after each address: with the slave, with the error that says why something
         is there which cannot be read (MBusCollisionError above all), or with None.
         """
-        scanned = primary_range(addresses)
         found: dict[int, MBusSlaveInfo | None] = {}
-        for address in scanned:
-            result = await self._run(partial(identify, address, self._fcb, self._decode))
-            report = self._scanned(address, result)
-            found[address] = report if isinstance(report, MBusSlaveInfo) else None
+        async for address, result in self.scan(addresses):
+            found[address] = result if isinstance(result, MBusSlaveInfo) else None
             if progress is not None:
-                progress(address, report)
+                progress(address, None if isinstance(result, MBusTimeoutError) else result)
         return found
+
+    def scan(self, addresses: Iterable[int] = range(251)) -> AsyncGenerator[tuple[int, MBusSlaveInfo | MBusError]]:
+        """As `scan_addresses`, one address after the other: with the slave, or with the error that says why not.
+
+        The error is MBusTimeoutError where nobody answers. Stopping early leaves the master usable.
+        """
+        return self._scan(primary_range(addresses))
+
+    async def _scan(self, addresses: Iterable[int]) -> AsyncGenerator[tuple[int, MBusSlaveInfo | MBusError]]:
+        for address in addresses:
+            found = await self._run(partial(identify, address, self._fcb, self._decode), self._rate(address))
+            yield address, self._scanned(address, found)
 
     def search(
         self,
@@ -203,10 +243,11 @@ class MBusMaster:
         return search(self._run, self._fcb, arguments, progress, self._error)
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
-        result = await self._run(partial(self._readout, target))
+        result = await self._run(partial(self._readout, target), self._rate(target))
         if result.failure is not None:
             raise self._error(result.failure, target)
-        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()))
+        stale = self._freshness.is_stale(result.address, result.telegrams)
+        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
     def _ping(self, target: int | SecondaryAddress) -> Procedure[Failure | None]:
         return ping(target, self._fcb) if isinstance(target, int) else select(target, self._fcb)
@@ -216,32 +257,45 @@ class MBusMaster:
             return readout(target, self._fcb, self._decode, self._max_telegrams)
         return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams)
 
-    def _scanned(self, address: int, found: Identification) -> MBusSlaveInfo | MBusError | None:
+    def _scanned(self, address: int, found: Identification) -> MBusSlaveInfo | MBusError:
         if found.failure is None:
             return MBusSlaveInfo(address=address) if found.telegram is None else slave_info(found.telegram, address)
-        if found.failure.kind is FailureKind.NO_ANSWER:
-            return None
         error = self._error(found.failure, address)
-        _log.info("%s", error)
+        if found.failure.kind is not FailureKind.NO_ANSWER:
+            _log.info("%s", error)
         return error
 
     def _error(self, failure: Failure, target: int | SecondaryAddress) -> MBusError:
         assert self._link is not None
         return to_error(failure, target, self._baudrate, self._link.window)
 
-    async def _run(self, begin: Callable[[], Procedure[Result]]) -> Result:
+    def _rate(self, target: int | SecondaryAddress) -> int:
+        return self._baudrates.get(target, self._baudrate) if self._baudrates else self._baudrate
+
+    async def _run(
+        self, begin: Callable[[], Procedure[Result]], baudrate: int | None = None, *, once: bool = False
+    ) -> Result:
+        """Run a procedure, at the usual rate where none is given.
+
+        `once`: it is not begun again on a new connection, as what was sent on the lost one may have arrived.
+        """
+        rate = baudrate or self._baudrate
         async with self._lock:
             reused = runner = self._runner
             if runner is None or not runner.is_open or runner.loop is not asyncio.get_running_loop():
                 runner = await self._connected()
             try:
-                return await runner.run(begin())
+                return await runner.run(begin(), rate)
             except MBusConnectionError:
                 # Gateways drop a connection that was idle, which shows only when it is used again.
-                if runner is not reused or runner.heard or self._closed:
+                if once or runner is not reused or runner.heard or self._closed:
                     raise
             runner = await self._connected()
-            return await runner.run(begin())
+            return await runner.run(begin(), rate)
+
+    async def _sets_baudrate(self) -> bool:
+        async with self._lock:
+            return (await self._connected()).sets_baudrate
 
     async def _connected(self) -> Runner:
         """The open connection; a new one where there is none or it was lost."""
@@ -257,8 +311,14 @@ class MBusMaster:
             await runner.close()
         stream = await self._open_stream()
         self._fcb.forget()
-        self._link = MasterLink(self._baudrate, latency=stream.latency, window=self._window, attempts=self._attempts)
-        self._runner = Runner(stream, self._link)
+        self._link = MasterLink(
+            self._baudrate,
+            latency=stream.latency,
+            window=self._window,
+            attempts=self._attempts,
+            wake_up=self._wake_up,
+        )
+        self._runner = Runner(stream, self._link, self._baudrate)
         if self._closed:
             await self.close()
             raise MBusConnectionError("the master was closed")

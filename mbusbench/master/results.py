@@ -6,11 +6,13 @@ without a second validation: the codec's types are the models' types.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 
@@ -122,7 +124,8 @@ class MBusSlaveData(MBusSlaveInfo):
 
     `partial` says that a telegram could be read only in part, `diagnostics` why; `more_records_follow` that the meter
     has telegrams that are not here; `encrypted` that records are missing for want of the key; `manufacturer_data` (hex,
-    one for each telegram that has any) is what stands behind DIF 0F and 1F.
+    one for each telegram that has any) is what stands behind DIF 0F and 1F. `stale` says that a telegram came that an
+    earlier readout had brought already, from a meter whose access number counts telegrams; never in `decode`.
     """
 
     timestamp: datetime | None
@@ -131,10 +134,22 @@ class MBusSlaveData(MBusSlaveInfo):
     more_records_follow: bool = False
     partial: bool = False
     encrypted: bool = False
+    stale: bool = False
     application_error: int | None = None
     alarm: int | None = None
     manufacturer_data: tuple[str, ...] = ()
     diagnostics: tuple[str, ...] = ()
+
+    # CI field and what follows it, in clear, of each telegram.
+    _datagrams: tuple[tuple[int, bytes], ...] = PrivateAttr(default=())
+
+    def to_xml(self) -> str:
+        """The reading as XML in the form of libmbus. MBusUsageError where it was not decoded here but loaded."""
+        from mbusbench.master.libmbus_xml import libmbus_xml
+
+        if not self._datagrams:
+            raise MBusUsageError("a reading that was loaded from elsewhere cannot be written as XML")
+        return libmbus_xml([Telegram.decode(ci, data) for ci, data in self._datagrams], self.timestamp)
 
     def get_record(
         self,
@@ -186,7 +201,9 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
     return slave_data([decode_telegram(frame, key=key)], frame[5], None)
 
 
-def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime | None) -> MBusSlaveData:
+def slave_data(
+    telegrams: Sequence[Telegram], address: int, timestamp: datetime | None, *, stale: bool = False
+) -> MBusSlaveData:
     """The result of one readout; `telegrams` in the order received, at least one."""
     first, last = telegrams[0], telegrams[-1]
     records: list[MBusSlaveRecord] = []
@@ -212,6 +229,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
         "more_records_follow": last.structure.more_records_follow,
         "partial": partial,
         "encrypted": encrypted,
+        "stale": stale,
         "application_error": first.application_error,
         "alarm": first.alarm,
         "manufacturer_data": tuple(manufacturer_data),
@@ -221,7 +239,7 @@ def slave_data(telegrams: Sequence[Telegram], address: int, timestamp: datetime 
     _set_fields(data, fields)
     _set_names(data, _DATA_FIELDS)
     _set_extra(data, None)
-    _set_private(data, None)
+    _set_private(data, {"_datagrams": tuple([(telegram.ci, telegram.plain) for telegram in telegrams])})
     return data
 
 
@@ -267,7 +285,7 @@ _DATA_FIELDS = set(MBusSlaveData.model_fields)
 _RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
 _LEAST_SIGNIFICANT_FIRST = (0x72, 0x78, 0x7A)  # answers whose records say by themselves how they are read
 _PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
-_plans: dict[int, tuple[Structure, list[_Step]]] = {}
+_plans: dict[int, tuple[Structure, _Plan]] = {}
 # A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
 _new = object.__new__
 _slots = vars(BaseModel)
@@ -275,10 +293,19 @@ _set_fields = _slots["__dict__"].__set__
 _set_names = _slots["__pydantic_fields_set__"].__set__
 _set_extra = _slots["__pydantic_extra__"].__set__
 _set_private = _slots["__pydantic_private__"].__set__
+_exhaust: Callable[[Iterable[object]], None] = deque[object](maxlen=0).extend
 
-# The fields that a record shares with all others of its place in the structure, where its hex digits stand, and where
-# the byte that may mark its time invalid (-1: nowhere).
-_Step = tuple[dict[str, Any], int, int, int]
+
+class _Plan(NamedTuple):
+    """What the records of a structure have in common, each a list with one item for each record.
+
+    `templates`: the fields that do not change. `digits`: where the record stands in the telegram as hex digits.
+    `invalid_times`: (record, byte that may mark its time invalid), for those that have one.
+    """
+
+    templates: list[dict[str, Any]]
+    digits: list[slice]
+    invalid_times: list[tuple[int, int]]
 
 
 def _append_records(
@@ -291,34 +318,44 @@ def _append_records(
     found = _plans.get(id(structure))
     plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
     source = telegram.plain
-    text = source.hex()
-    first_index = len(records)
-    plain = structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST
-    # The codec has typed the fields already: the models are filled, not validated.
-    for (template, start, stop, invalid_time), value in zip(plan, values, strict=True):
-        fields = template.copy()
+    each_fields = list(map(dict.copy, plan.templates))
+    for fields, value, raw in zip(each_fields, values, map(source.hex().__getitem__, plan.digits), strict=True):
         fields["value"] = value
-        fields["valid"] = value is not None and (invalid_time < 0 or not source[invalid_time] & 0x80)
-        fields["raw"] = text[start:stop]
+        if value is None:
+            fields["valid"] = False
+        fields["raw"] = raw
         fields["timestamp"] = timestamp
-        instance = _new(MBusSlaveRecord)
-        _set_fields(instance, fields)
-        _set_names(instance, _RECORD_FIELDS)
-        _set_extra(instance, None)
-        _set_private(instance, _PLAIN if plain else {"_plain": False, "_record": telegram.records[fields["index"]]})
-        if number:
+    for index, position in plan.invalid_times:
+        if source[position] & 0x80:
+            each_fields[index]["valid"] = False
+    if structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST:
+        private: Iterable[dict[str, Any]] = repeat(_PLAIN)
+    else:
+        private = [{"_plain": False, "_record": record} for record in telegram.records]
+    if number:
+        first_index = len(records)
+        for fields in each_fields:
             fields["index"] += first_index
             fields["telegram"] = number
-        records.append(instance)
+    # The codec has typed the fields already: the models are filled, not validated.
+    instances = list(map(_new, repeat(MBusSlaveRecord, len(each_fields))))
+    _exhaust(map(_set_fields, instances, each_fields))
+    _exhaust(map(_set_names, instances, repeat(_RECORD_FIELDS)))
+    _exhaust(map(_set_extra, instances, repeat(None)))
+    _exhaust(map(_set_private, instances, private))
+    records += instances
 
 
-def _plan(telegram: Telegram) -> list[_Step]:
-    plan = []
+def _plan(telegram: Telegram) -> _Plan:
+    plan = _Plan([], [], [])
     for index, record in enumerate(telegram.records):
         field = record.field
         template = _template(field.header)
         template["index"] = index
-        plan.append((template, 2 * field.start, 2 * field.stop, field.invalid_time_position))
+        plan.templates.append(template)
+        plan.digits.append(slice(2 * field.start, 2 * field.stop))
+        if field.invalid_time_position >= 0:
+            plan.invalid_times.append((index, field.invalid_time_position))
     if telegram.structure.compiled:
         if len(_plans) >= _LARGEST_CACHE:
             _plans.clear()
@@ -341,7 +378,7 @@ def _template(header: RecordHeader) -> dict[str, Any]:
         "quantity": vib.quantity,
         "modifiers": vib.modifiers,
         "record_error": vib.record_error,
-        "valid": False,
+        "valid": True,
         "exponent": vib.exponent,
         "meter_unit": vib.meter_unit,
         "dib": dib.raw.hex(),

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Any, TypeVar
 
-from mbusbench.clock import VirtualLoop, call_at_ns
+from mbusbench.clock import call_at_ns, ns_of
 from mbusbench.errors import MBusConnectionError
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Outcome, Reply
@@ -23,26 +23,23 @@ _log = logging.getLogger("mbusbench.master")
 
 
 class Runner:
-    """One open stream and its link. Whoever uses it keeps to one `run` at a time.
+    """One open stream and its link, both at `baudrate`. Whoever uses it keeps to one `run` at a time.
 
     `heard` says whether anything was received since the last run began.
     """
 
-    def __init__(self, stream: Stream, link: MasterLink) -> None:
+    def __init__(self, stream: Stream, link: MasterLink, baudrate: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.heard = False
         self._stream = stream
         self._link = link
+        self._baudrate = self._usual_baudrate = baudrate
         self._procedure: Procedure[Any] | None = None
         self._result: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._debug = False
-        if isinstance(self.loop, VirtualLoop):
-            self._now = self.loop.now_ns
-        else:
-            time = self.loop.time
-            self._now = lambda: round(time() * 1e9)
+        self._now = ns_of(self.loop)
         stream.take_whole_answers()
         stream.on_data = self._on_data
         stream.on_lost = self._end_with
@@ -51,12 +48,20 @@ class Runner:
     def is_open(self) -> bool:
         return self._stream.is_open
 
-    async def run(self, procedure: Procedure[Result]) -> Result:
-        """Run `procedure` to its result. MBusConnectionError where the stream ends before it.
+    @property
+    def sets_baudrate(self) -> bool:
+        """Whether the line can be used at another rate than the usual one."""
+        return self._stream.sets_baudrate
 
-        When it is cancelled, the next run waits until no answer can come any more.
+    async def run(self, procedure: Procedure[Result], baudrate: int) -> Result:
+        """Run `procedure` to its result, with the line at `baudrate` where an exchange does not say otherwise.
+
+        MBusConnectionError where the stream ends before it, or does not take the rate. When it is cancelled, the next
+        run waits until no answer can come any more.
         """
         self._debug = _log.isEnabledFor(logging.DEBUG)
+        self._usual_baudrate = baudrate
+        self._link.sleep()
         if self._stream.busy_until():
             self._stream.deliver_pending()
         self.heard = False
@@ -91,7 +96,11 @@ class Runner:
         if self._debug and outcome is not None and type(outcome) is not Reply:
             _log.debug("%r", outcome)
         try:
-            data = self._link.start(procedure.send(outcome), now)  # type: ignore[arg-type]
+            exchange = procedure.send(outcome)  # type: ignore[arg-type]
+            baudrate = exchange.baudrate or self._usual_baudrate
+            if baudrate != self._baudrate:
+                self._set_baudrate(baudrate)
+            data = self._link.start(exchange, now)
             if data:
                 self._write(data)
         except StopIteration as stop:
@@ -101,6 +110,13 @@ class Runner:
             result.set_exception(error)
         else:
             self._arm()
+
+    def _set_baudrate(self, baudrate: int) -> None:
+        if self._debug:
+            _log.debug("%d baud", baudrate)
+        self._stream.set_baudrate(baudrate)
+        self._link.set_baudrate(baudrate)
+        self._baudrate = baudrate
 
     def _write(self, data: bytes) -> None:
         if self._debug:

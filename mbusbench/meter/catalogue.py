@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from mbusbench.definition.validation import did_you_mean
+from mbusbench.definition.validation import did_you_mean, shown
 from mbusbench.errors import DefinitionError
 from mbusbench.meter.definition import Device
 
@@ -34,12 +34,12 @@ def find(name: str, relative_to: Path | None = None) -> Path:
     """
     if name.endswith(_SUFFIXES):
         path = (relative_to or Path()) / Path(name).expanduser()
-        if not path.is_file():
-            raise LookupError(f"there is no file {str(path)!r}")
+        if not os.path.exists(path):
+            raise LookupError(f"there is no file {shown(str(path), 300)}")
         return path
     known = names()
     if name not in known:
-        raise LookupError(f"there is no device {name!r}{did_you_mean(name, known)}")
+        raise LookupError(f"there is no device {shown(name)}{did_you_mean(name, known)}")
     return directory() / f"{name}.yaml"
 
 
@@ -58,9 +58,9 @@ def load_file(path: Path) -> Device:
         state = os.stat(path)
     except OSError:
         return Device.from_file(path)
-    return _load(str(path), state.st_mtime_ns, state.st_size)
+    return _load(str(path), (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=256)
-def _load(path: str, _modified: int, _size: int) -> Device:
+def _load(path: str, _state: tuple[int, ...]) -> Device:
     return Device.from_file(path)

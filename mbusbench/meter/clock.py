@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from mbusbench.codec.data_field import encode_value
+from mbusbench.errors import MBusUsageError
 from mbusbench.meter.record_definition import Record
 
 _SECOND = 10**9
@@ -68,7 +69,10 @@ def encoder(record: Record, clock: MeterClock, due: tuple[int, int] | None) -> C
                 value = moment.date()
             elif length == 3:
                 value = moment.time()
-            encoded = head + encode_value(dib, vib, value)  # type: ignore[arg-type]
+            try:
+                encoded = head + encode_value(dib, vib, value)  # type: ignore[arg-type]
+            except MBusUsageError:  # set to a year that this record has no coding for
+                encoded = head + encode_value(dib, vib, None)
             shown = tick
         return encoded
 

@@ -17,7 +17,7 @@ from pydantic import Field, PlainValidator, PrivateAttr, model_validator
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
-from mbusbench.definition.document import Path_, read_document
+from mbusbench.definition.document import Path_, definition_error, read_document
 from mbusbench.definition.fields import (
     Byte,
     Duration,
@@ -196,7 +196,10 @@ class Device(Definition):
     @classmethod
     def from_file(cls, path: str | Path) -> Device:
         """The device in the file `path`; DefinitionError with a line for each mistake."""
-        return cls.from_document(read_document(path))
+        document = read_document(path)
+        if isinstance(document.data, dict) and "meters" in document.data and "device" not in document.data:
+            raise definition_error([document.mistake(("meters",), "this is a bus file, not a device", key=True)])
+        return cls.from_document(document)
 
     @model_validator(mode="after")
     def _consistent(self) -> Device:

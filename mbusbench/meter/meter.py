@@ -236,7 +236,8 @@ class Meter:
             data = writing.copied(source, self._data(source, now), target)
         else:
             data = writing.changed(target, self._data(target, now), record)
-        self._written[id(target)] = writing.written_part(target, self._present(target), data, now)
+        unwritten = self._bound(self._plan.part(target))
+        self._written[id(target)] = writing.written_part(target, unwritten, data, now)
         self._bind()
 
     def _data(self, record: Record, now: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from datetime import date, time
+from math import inf
 
 from mbusbench.codec.data_field import Value, bcd_number, encode_value, raw_value
 from mbusbench.codec.dib import LVAR, DataInformationBlock
@@ -108,9 +109,7 @@ def written_part(record: Record, base: Part, data: bytes, now: int) -> Part:
     if field in BCD_DIGITS:
         return _shifted_bcd(record, base, _bcd(data) - _bcd(base(now)[start:]))
     if field == REAL32:
-        shift = _real(data) - _real(base(now)[start:])
-        head = record.head
-        return lambda then: head + struct.pack("<f", _real(base(then)[start:]) + shift)
+        return _shifted_real(record, base, _real(data) - _real(base(now)[start:]))
     if field in BINARY_SIZES and record.vib_block.kind not in ("date", "datetime"):
         signed = record.is_signed
         before = int.from_bytes(base(now)[start:], "little", signed=signed)
@@ -138,6 +137,19 @@ def _shifted_bcd(record: Record, base: Encode, shift: int) -> Encode:
     def encode(now: int) -> bytes:
         number = _bcd(base(now)[start:]) + shift
         return head + bytes.fromhex(f"{number % modulus:0{digits}d}")[::-1]
+
+    return encode
+
+
+def _shifted_real(record: Record, base: Encode, shift: float) -> Encode:
+    head, start = record.head, len(record.head)
+
+    def encode(now: int) -> bytes:
+        number = _real(base(now)[start:]) + shift
+        try:
+            return head + struct.pack("<f", number)
+        except OverflowError:
+            return head + struct.pack("<f", inf if number > 0 else -inf)
 
     return encode
 

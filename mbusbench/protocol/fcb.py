@@ -12,6 +12,9 @@ from enum import Enum
 class Service(Enum):
     """A service with a frame count bit of its own."""
 
+    # The name's hash, which Enum takes, costs more than the table that it opens.
+    __hash__ = object.__hash__
+
     REQ_UD2 = "REQ_UD2"
     SND_UD = "SND_UD"
     REQ_UD1 = "REQ_UD1"

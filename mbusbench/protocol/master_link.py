@@ -40,10 +40,11 @@ class Expect(Enum):
 class Exchange:
     """One request and what may answer it.
 
-    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two), data only if
-    nobody else answers as long as an answer may begin. `accepts`: whether data come from the slave that was meant,
-    where the A field does not tell. `attempts`: transmissions in all,
-    where less than the link's own number do.
+    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `patient`: any
+    number may answer, so that the whole time is waited in which an answer may begin, since a slave that is about to
+    answer takes no request; data count only if they stay the only ones. `accepts`: whether data come from the slave
+    that was meant, where the A field does not tell. `attempts`: transmissions in all, where less than the link's own
+    number do. `baudrate` is the rate of the line for it, where it is not the usual one.
     """
 
     request: ShortFrame | LongFrame
@@ -51,6 +52,8 @@ class Exchange:
     alone: bool = False
     accepts: Callable[[LongFrame], bool] | None = None
     attempts: int | None = None
+    baudrate: int | None = None
+    patient: bool = False
     request_bytes: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,10 +116,21 @@ class MasterLink:
     """The link of one master to one line. All times in ns.
 
     `latency` is what the transport adds to an answer; `window` overrides how long the first character is waited for
-    after the end of the request, `attempts` is how often a request is sent at most.
+    after the end of the request, `attempts` is how often a request is sent at most. `wake_up` is sent to a bus that
+    sleeps: once before the request, and again before a repeat.
     """
 
-    def __init__(self, baudrate: int, *, latency: int = 0, window: int | None = None, attempts: int = 3) -> None:
+    def __init__(
+        self,
+        baudrate: int,
+        *,
+        latency: int = 0,
+        window: int | None = None,
+        attempts: int = 3,
+        wake_up: bytes = b"",
+    ) -> None:
+        self._wake_up = wake_up
+        self._asleep = bool(wake_up)
         self._latency = latency
         self._window_override = window
         self._attempts = attempts
@@ -154,6 +168,11 @@ class MasterLink:
         self.window = self._window_override or first_character_timeout(baudrate) + self._latency
         self._settle = idle_time(baudrate) + self._latency // 10
         self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
+        self._idle = idle_time(baudrate)
+
+    def sleep(self) -> None:
+        """Who is asked next may not be awake any more."""
+        self._asleep = bool(self._wake_up)
 
     @property
     def state(self) -> LinkState:
@@ -168,11 +187,11 @@ class MasterLink:
         self._attempt = 0
         self._unanswered = False
         self._received = []
-        if now >= self._idle_at():
+        if now >= self._idle_at() and not self._asleep:
             return self._send(now)
         self._move(LinkEvent.BUSY)
         self._limit = now + self.window + self._longest
-        return b""
+        return self._rouse(now) if now >= self._idle_at() else b""
 
     def receive(self, data: bytes, now: int) -> None:
         """Take bytes from the line. `outcome` is set when they, or nothing more, were to come."""
@@ -190,6 +209,9 @@ class MasterLink:
                 return
         settling = self._state is LinkState.SETTLING
         self._deadline = self._hold_until if settling else self._window_end
+        if self._exchange is not None and self._exchange.patient and not settling:
+            # Of answers on top of each other most characters are lost: a pause says little.
+            self._deadline = max(self._deadline, min(now + self._gap, self._hard_limit()))
         if self._reader.missing:
             gap_end = min(now + self._gap, self._hard_limit())
             self._deadline = max(self._deadline, gap_end) if settling else gap_end
@@ -201,7 +223,7 @@ class MasterLink:
             return b""
         if state is LinkState.QUIET:
             if now >= self._idle_at():
-                return self._send(now)
+                return self._rouse(now) if self._asleep else self._send(now)
             if now >= self._limit:
                 self._finish(Garbled(tuple(self._received), self._attempt), now)
             return b""
@@ -232,7 +254,7 @@ class MasterLink:
         """Whether data that were to stand alone do not: somebody else's answer was heard, whole or damaged."""
         assert self._exchange is not None
         return (
-            self._exchange.alone
+            self._exchange.patient
             and isinstance(self._held, LongFrame)
             and any(not isinstance(item, Reject) or len(item.raw) >= _SHORTEST_FRAME for item in self._received)
         )
@@ -278,6 +300,14 @@ class MasterLink:
     def _hard_limit(self) -> int:
         """However a frame dribbles or phantom headers follow each other: here an attempt ends."""
         return self._sent + self.window + 2 * self._longest + _DRIBBLE
+
+    def _rouse(self, now: int) -> bytes:
+        """The wake-up characters; the request follows after an idle line."""
+        self._asleep = False
+        duration = self._character * len(self._wake_up) + self._idle
+        self._traffic_end = now + duration
+        self._limit += duration
+        return self._wake_up
 
     def _send(self, now: int) -> bytes:
         exchange = self._exchange
@@ -335,10 +365,10 @@ class MasterLink:
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
                 self._hold(frame, max(self._window_end, now + self._settle))
-        elif exchange.alone and isinstance(self._held, LongFrame):
+        elif exchange.patient and isinstance(self._held, LongFrame):
             if frame != self._held:
                 self._note(frame, now)
-        elif exchange.alone:
+        elif exchange.patient:
             self._hold(frame, max(self._window_end, now + self._settle))
         elif self._doubtful:
             self._take_doubtful(frame, now)
@@ -365,7 +395,8 @@ class MasterLink:
         elif exchange.alone or exchange.expect is Expect.DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
             quiet = now + self._settle
-            self._hold(frame, quiet if exchange.expect is not Expect.DATA else max(self._window_end, quiet))
+            waits = exchange.patient or exchange.expect is Expect.DATA
+            self._hold(frame, max(self._window_end, quiet) if waits else quiet)
         elif exchange.expect is not Expect.NOTHING:
             self._finish(Reply(frame, self._attempt), now)
 
@@ -395,7 +426,9 @@ class MasterLink:
         self._received.append(item)
         if damaged:
             self._damaged = True
-            self._window_end = min(max(self._window_end, now), self._last + self._gap)
+            quiet = self._last + self._gap
+            end = max(self._window_end, now)
+            self._window_end = max(end, quiet) if exchange.patient else min(end, quiet)
             self._deadline = self._window_end
 
     def _hold(self, frame: SingleCharacter | ShortFrame | LongFrame, until: int) -> None:
@@ -411,13 +444,16 @@ class MasterLink:
             self._owes_an_answer(now)
         if self._heard():
             self._traffic_end = self._last + self._settle
+        self.sleep()
         exchange = self._exchange
         assert exchange is not None
         if not self._left or exchange.expect is Expect.NOTHING:
             self._finish(outcome, now)
             return b""
         self._move(LinkEvent.RETRY)
-        return self._send(now) if now >= self._idle_at() else b""
+        if now < self._idle_at():
+            return b""
+        return self._rouse(now) if self._asleep else self._send(now)
 
     def _judge(self) -> Outcome:
         exchange = self._exchange

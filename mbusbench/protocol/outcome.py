@@ -66,6 +66,7 @@ class FailureKind(Enum):
     ENCRYPTED = "encrypted"
     DECODE = "decode"
     TOO_MANY_TELEGRAMS = "too-many-telegrams"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

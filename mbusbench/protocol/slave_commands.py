@@ -43,6 +43,7 @@ SECURITY_ERROR = 0x20
 MECHANISM_NOT_SUPPORTED = 0x21
 
 _CI_SET_CLOCK = 0x6C
+_MAXIMUM_DELAYED = 100
 _SELECTION_FOR_READOUT = 0x8
 _WRITE, _DELAYED = "write", "delayed_action"
 
@@ -212,6 +213,8 @@ def _write(application: SlaveApplication, records: list[WrittenRecord], now: int
     consequence: Consequence | None = None
     for record in records:
         if record.action == _DELAYED:
+            if len(application.delayed) >= _MAXIMUM_DELAYED:
+                raise CommandError(TOO_MANY_RECORDS)
             application.delayed.append(record._replace(action=_WRITE))
         else:
             consequence = _write_record(application, record, now) or consequence

@@ -22,6 +22,8 @@ _log = logging.getLogger("mbusbench.transport")
 class Rfc2217Stream(TcpStream):
     """One remote serial port. Made by `open_rfc2217`."""
 
+    sets_baudrate = True
+
     def __init__(self, endpoint: Rfc2217Endpoint, settings: PortSettings) -> None:
         super().__init__(endpoint)
         self._client = Rfc2217Client()

@@ -36,6 +36,7 @@ class SerialStream(Stream, asyncio.Protocol):
     """One open serial device. Made by `open_serial`."""
 
     latency = LATENCY
+    sets_baudrate = True
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -27,12 +27,13 @@ class Stream(ABC):
 
     `on_data` gets each chunk as it arrives. `on_lost` is called once when the connection ends by itself, never after
     `close`; no `on_data` follows it. `latency` is what this transport may add to an answer, in ns: it belongs into
-    every timeout.
+    every timeout. `sets_baudrate` says whether the rate of the line can be changed through it.
     """
 
     on_data: DataCallback = staticmethod(ignore_data)
     on_lost: LostCallback = staticmethod(ignore_loss)
     latency: int = 0
+    sets_baudrate: bool = False
 
     @property
     @abstractmethod

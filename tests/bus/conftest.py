@@ -4,11 +4,13 @@ import shutil
 
 import pytest
 
+from tests.interop.parts import need
+
 
 @pytest.fixture
 def socat() -> str:
-    """Its path; the test is skipped where it is not installed."""
+    """Its path; the test is skipped, or fails, where it is not installed."""
+    need("socat")
     path = shutil.which("socat")
-    if path is None:
-        pytest.skip("socat is not installed (a system package: apt-get install socat)")
+    assert path is not None
     return path

@@ -7,7 +7,10 @@ import pytest
 from mbusbench.bus import VirtualBus
 from mbusbench.bus.endpoint import EXAMPLES
 from mbusbench.bus.engine import Send
+from mbusbench.bus.noise import Noise
+from mbusbench.bus.port import GatewayOptions, PortOptions
 from mbusbench.errors import DefinitionError, MBusUsageError
+from mbusbench.line.wire import Parity
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import Meter
 from mbusbench.timing import character_time
@@ -423,6 +426,38 @@ def test_same_seed_gives_the_same_bus_and_another_seed_another(tmp_path: Path) -
             "\n  - {device: kamstrup/flowiq-2101, address: 99}\n",
             ["4:45 meters[1].address: address 99 is that of meters[0] (allow_duplicate_addresses: true permits it)"],
         ),
+        (
+            "format: 1\nmeters: []\nline: {noise: {interval: 1s}, bit_errors: {to_slaves: 0.1}}\n",
+            ["3:15 line.noise: a line without time has no disturbances: write speed: real, or a factor"],
+        ),
+        (
+            "format: 1\nmeters: []\nspeed: real\nline: {noise: {interval: 0s, bytes: [3, 1], heard_by: all}}\n",
+            [
+                "4:26 line.noise.interval: 0 is no time to wait",
+                "4:37 line.noise.bytes: a list is not a number of bytes from 1 to 1000, or two: the least and the most",
+                "4:55 line.noise.heard_by: 'all' is not one of masters, slaves, both",
+            ],
+        ),
+        (
+            "format: 1\nmeters: []\nspeed: real\nline: {bit_errors: {to_slaves: 2, to_master: 0.1}}\n",
+            [
+                "4:32 line.bit_errors.to_slaves: 2 is not a probability from 0 to 1",
+                "4:35 line.bit_errors: unknown key 'to_master', did you mean 'to_masters'?",
+            ],
+        ),
+        (
+            "format: 1\nmeters: []\nlisten: [{url: tcp://:1, gateway: {latency: 5, segment: 0, idle_close: 0s}}]\n",
+            [
+                "3:45 listen[0].gateway.latency: 5 has no unit: write a duration as 5ms, 5s, 5min, 5h or 5d",
+                "3:57 listen[0].gateway.segment: 0 is not in 1..65536",
+                "3:72 listen[0].gateway.idle_close: 0 is no time to wait",
+            ],
+        ),
+        ("format: 1\nmeters: []\nlisten: [{echo: true}]\n", ["3:10 listen[0]: 'url' is missing"]),
+        (
+            "format: 1\nmeters: []\nlisten: [{url: tcp://:1, collision_slaves: 1}]\n",
+            ["3:44 listen[0].collision_slaves: 1 is not in 2..2000"],
+        ),
         ("format: 1\nmeters: []\nmeters: []\n", ["3:1: key 'meters' is there twice, first in line 2"]),
         ("", ["1:1: the file is empty"]),
     ],
@@ -452,3 +487,32 @@ def test_duplicate_addresses_may_be_allowed(tmp_path: Path) -> None:
     entry = "  - {device: kamstrup/flowiq-2101, address: 5}\n"
     bus = VirtualBus.from_yaml(write(tmp_path, f"format: 1\nallow_duplicate_addresses: true\nmeters:\n{entry}{entry}"))
     assert [(meter.address, meter.identification) for meter in bus.meters] == [(5, "65123478"), (5, "65123479")]
+
+
+DISTURBED = """\
+format: 1
+seed: 3
+speed: 10
+line:
+  parity: odd
+  noise: {interval: 2s, bytes: [1, 3], heard_by: both}
+  bit_errors: {to_slaves: 0.25, to_masters: 1}
+listen:
+  - {url: "tcp://127.0.0.1:0", echo: true, collision_break: 50ms, gateway: {latency: 20ms, one_in_flight: true}}
+  - pty:///tmp/mbus0
+meters: []
+"""
+
+
+def test_line_and_ports_of_a_bus_file(tmp_path: Path) -> None:
+    bus = VirtualBus.from_yaml(write(tmp_path, DISTURBED))
+    assert (bus.baud, bus.parity, bus.speed) == (2400, Parity.ODD, 10)
+    assert bus._noise == Noise(2000 * MILLISECOND, 1, 3, to_masters=True, to_slaves=True)
+    assert bus._errors == (0.25, 1.0)
+    assert bus.listen == ("tcp://127.0.0.1:0", "pty:///tmp/mbus0")
+    assert bus.options_of("pty:///tmp/mbus0") == PortOptions()
+    assert bus.options_of("tcp://127.0.0.1:0") == PortOptions(
+        echo=True,
+        collision_break=50 * MILLISECOND,
+        gateway=GatewayOptions(latency=20 * MILLISECOND, one_in_flight=True),
+    )

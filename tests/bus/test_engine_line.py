@@ -515,3 +515,17 @@ def test_trace_has_one_event_for_characters_without_a_pause() -> None:
     line.bus.trace = events.append
     answer = bytes.fromhex(line.ask(REQUEST))
     assert [event.data for event in events if event.kind is Kind.RECEIVED] == [answer]
+
+
+def test_two_masters_that_flood_the_line_cost_little_and_harm_nobody_for_long() -> None:
+    """EN 13757-2: a slave is deaf until the line was idle, and no longer."""
+    line = Line(VirtualBus([meter()], speed=1), PortOptions(echo=True), None)
+    looked_at: list[int] = []
+    receive = line.bus._line._hearing._hear  # type: ignore[union-attr]
+    line.bus._line._hearing._hear = lambda *heard: (looked_at.append(1), receive(*heard))  # type: ignore
+    for _ in range(3):
+        line.send("68" * 5000, 0)
+        line.send("55" * 5000, 1)
+    line.wait(30 * SECOND)
+    assert len(looked_at) < 2 * 4096 + 10
+    assert line.ask(RESET) == "10 40 05 45 16 E5"

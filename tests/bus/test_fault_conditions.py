@@ -11,6 +11,8 @@ from mbusbench.bus.fault import BytePattern
 from mbusbench.line.faults import Delay
 from mbusbench.timing import MILLISECOND, SECOND
 from mbusbench.trace.event import FAULT, Kind, TraceEvent
+from mbusbench.trace.jsonl import encode_trace
+from mbusbench.trace.recorder import Recorder
 from tests.bus.wire import ACK, CHARACTER, DELAY, OTHER_REQUEST, REQUEST, RESET, Wire, meter, telegram
 
 RESET_6, REQUEST_6 = "10 40 06 46 16", "10 7B 06 81 16"
@@ -278,6 +280,19 @@ def _until(line: Wire, end: int) -> list[object]:
     return sends  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("speed", [1, None])
+def test_what_came_while_nobody_listened_is_over(tmp_path: Path, speed: float | None) -> None:
+    noise = Fault("noise", do={"noise": "00"}, at="1s", period="1s")
+    bus = VirtualBus([meter(tmp_path)], speed=speed, faults=[noise])
+    port = bus.open_port(now=10 * SECOND + 1)
+    assert bus.poll(10 * SECOND + 1) == []
+    assert bus.faults["noise"].hits == 10
+    sends = []
+    while (due := bus.next_wakeup()) is not None and due < 12 * SECOND:
+        sends += bus.poll(due)
+    assert [(send.port, send.data, send.time // SECOND) for send in sends] == [(port, b"\x00", 11)]
+
+
 def test_fault_that_is_disarmed_acts_no_more_at_its_time(tmp_path: Path) -> None:
     line = bus_of(tmp_path, Fault("noise", do={"noise": "00"}, at="1s", period="1s"))
     assert len(line.listen(1500 * MILLISECOND)) == 1
@@ -328,6 +343,15 @@ def test_write_to_a_meter_with_a_stuck_fcb_is_acknowledged_and_not_done(tmp_path
     assert line.bus.meters[0].address == 9
 
 
+def test_meter_that_has_sent_nothing_has_nothing_to_be_stuck_at(tmp_path: Path) -> None:
+    line = bus_of(tmp_path, Fault("stuck", do="stuck_fcb", times=1))
+    assert line.ask(RESET) == ACKNOWLEDGED
+    assert line.ask(REQUEST) == [(DELAY, telegram(0))]
+    assert line.bus.faults["stuck"].hits == 0
+    assert line.ask(OTHER_REQUEST) == [(DELAY, telegram(0))]
+    assert line.bus.faults["stuck"].hits == 1
+
+
 def test_engine_asks_nobody_while_no_fault_waits_for_frames(tmp_path: Path) -> None:
     line = bus_of(tmp_path)
     bus = line.bus
@@ -352,8 +376,33 @@ def test_trace_names_the_fault(tmp_path: Path) -> None:
     line.ask(RESET)
     line.ask(REQUEST)
     line.listen(20 * SECOND)
-    notes = [event.cause[:2] for event in events if event.kind is Kind.NOTE]
-    assert notes == [(FAULT, "gone"), (FAULT, "cut"), (FAULT, "spike")]
+    assert [event.cause for event in events if event.kind is Kind.NOTE] == [
+        (FAULT, "gone", "drop", "E5 of slave 5 to SND_NKE"),
+        (FAULT, "cut", "truncate", "RSP_UD of slave 5 to REQ_UD2"),
+        (FAULT, "spike", "noise"),
+    ]
     assert [(event.data.hex(), event.cause) for event in events if event.kind is Kind.SLAVE] == [("681515", ("cut",))]
     (noise,) = [event for event in events if event.kind is Kind.NOISE]
     assert (noise.time, noise.source, noise.data, noise.cause) == (10 * SECOND, "fault spike", b"\x00", ("spike",))
+
+
+def test_same_seed_gives_the_same_trace_byte_for_byte(tmp_path: Path) -> None:
+    def trace(seed: int) -> str:
+        faults = [
+            Fault("lost", do="drop", probability=0.2),
+            Fault("bits", do={"bit_errors": 0.01}, probability=0.5),
+            Fault("request", do={"bit_errors": 0.005}, direction="request"),
+            Fault("noise", do={"noise": {"count": 4}}, at="1s", period="1500ms"),
+            Fault("late", do=["late", {"dribble": "7ms"}], every=7),
+        ]
+        line = bus_of(tmp_path, *faults, seed=seed)
+        recorder = Recorder()
+        line.bus.trace = recorder.record
+        for _ in range(10):
+            for request in (RESET, REQUEST, OTHER_REQUEST):
+                line.ask(request, wait=300 * MILLISECOND)
+        line.bus.faults.assert_all_fired()
+        return encode_trace(recorder.header, recorder.events)
+
+    assert trace(7) == trace(7)
+    assert trace(7) != trace(8)

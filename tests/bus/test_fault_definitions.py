@@ -158,7 +158,7 @@ def test_every_effect_of_the_line_is_a_kind() -> None:
             "28 faults[0].probability: 0 is not a probability above 0 and up to 1",
         ),
         ("{name: x, period: 1s, do: drop}", "23 faults[0].period: needs 'at', the first time"),
-        ("{name: x, at: 1s, period: 0s, do: noise}", "31 faults[0].period: 0 is no period"),
+        ("{name: x, at: 1s, period: 10us, do: noise}", "31 faults[0].period: is shorter than 1ms"),
         (
             "{name: x, at: 1s, every: 2, do: noise}",
             "19 faults[0].at: does not go together with every: a fault waits for frames or for a time",

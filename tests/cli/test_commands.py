@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -276,3 +277,24 @@ def test_colour_is_for_terminals_and_not_with_no_color() -> None:
     assert b"\x1b[1m" in first_line(NO_COLOR="")
     assert b"\x1b" not in first_line(NO_COLOR="1")
     assert "\x1b" not in run("decode", "10 5B 05 60 16").stdout
+
+
+def test_serve_lists_every_endpoint_with_its_real_place(tmp_path: Path) -> None:
+    link = tmp_path / "mbus0"
+    with served(WATER, "--tcp", "127.0.0.1:0", "--rfc2217", "127.0.0.1:0", "--pty", str(link), "--pty") as running:
+        ports = running.ready["ports"]
+        assert [port["kind"] for port in ports] == ["tcp", "pty", "pty", "rfc2217"]
+        assert [port["url"] for port in ports] == running.ready["endpoints"]
+        assert ports[1]["link"] == str(link) == ports[1]["url"]
+        assert ports[1]["device"] == os.readlink(link)
+        assert ports[2]["url"] == ports[2]["device"] != ports[1]["device"]
+        for port in ports:
+            assert run("ping", port["url"], str(running.ready["meters"][0]["address"])).returncode == 0
+        assert running.stop() == 0
+    assert not os.path.lexists(link)
+
+
+def test_link_that_would_swallow_a_bus_file_is_a_usage_error() -> None:
+    result = run("serve", "--pty", "bus.yaml")
+    assert result.returncode == 2
+    assert "write `serve bus.yaml --pty`" in result.stderr

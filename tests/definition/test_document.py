@@ -53,7 +53,8 @@ def complaint(text: str) -> str:
 def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
     found = data(f"a: {text}\n")
     assert found == {"a": value}
-    assert type(found["a"]) is type(value)
+    assert isinstance(found["a"], type(value))
+    assert isinstance(found["a"], bool) is isinstance(value, bool)
 
 
 def test_keys_are_always_text() -> None:
@@ -97,7 +98,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ),
         ("a: 1\n---\nb: 2\n", "a.yaml:2:1: a second document: one file holds one document"),
         ("? [1]\n: 2\n", "a.yaml:1:3: a key must be plain text"),
-        (BOMB, "a.yaml:6:11: more than 200000 values, aliases counted at each use"),
+        (BOMB, "a.yaml:5:35: more than 100000 values, aliases counted at each use"),
     ],
 )
 def test_what_is_no_file_of_ours(text: str, line: str) -> None:
@@ -105,8 +106,8 @@ def test_what_is_no_file_of_ours(text: str, line: str) -> None:
 
 
 def test_tabs_and_control_characters_are_refused() -> None:
-    assert complaint("\ta: 1").startswith("a.yaml:1:1: found character that cannot start any token")
-    assert complaint("a: \x01").startswith("a.yaml: no valid YAML: unacceptable character")
+    assert complaint("\ta: 1") == "a.yaml:1:1: a tab: indent with blanks"
+    assert complaint("a: \x01") == "a.yaml:1:4: the character U+0001 is not possible in YAML"
 
 
 def test_duplicate_keys_are_kept_for_the_report() -> None:

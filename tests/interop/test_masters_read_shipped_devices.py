@@ -44,10 +44,10 @@ def our_records(url: str, count: int) -> list[list[MBusSlaveRecord]]:
     return asyncio.run(read())
 
 
-def read_all(master: ForeignMaster, directory: Path) -> dict[str, list[str]]:
-    """The differences of each device."""
+def read_all(master: ForeignMaster, directory: Path, *options: str) -> dict[str, list[str]]:
+    """The differences of each device; `options` say where the bus is served."""
     addresses = [str(number) for number in range(1, len(DEVICES) + 1)]
-    with served(str(bus_file(directory, master.fcb, DEVICES))) as bus:
+    with served(str(bus_file(directory, master.fcb, DEVICES)), *options) as bus:
         before = our_records(bus.url, len(DEVICES))
         shown: dict[str, list[Shown]] = master.read(bus.url, *addresses)
         after = our_records(bus.url, len(DEVICES))
@@ -67,6 +67,14 @@ def found(master: ForeignMaster, tmp_path_factory: pytest.TempPathFactory) -> di
     return read_all(master, tmp_path_factory.mktemp("bus"))
 
 
+@pytest.fixture(scope="module")
+def found_on_terminal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    # Opened with 8N1: Linux knows no parity on a pseudo terminal, and refuses the 8E1 that node-mbus asks for.
+    need("pyMeterBus")
+    directory = tmp_path_factory.mktemp("bus")
+    return read_all(PY_METERBUS, directory, "--pty", str(directory / "terminal"))
+
+
 def installed(master: ForeignMaster) -> str:
     if master is NODE_MBUS:
         package = json.loads((NODE_MODULES / "node-mbus" / "package.json").read_text("utf-8"))
@@ -80,14 +88,27 @@ def needs_listed_release(master: ForeignMaster) -> None:
         pytest.skip(f"the differences are listed for {master.name} {listed}, {installed(master)} is installed")
 
 
+def unexplained(master: ForeignMaster, device: str, found: list[str]) -> list[str]:
+    """The differences that are not listed."""
+    patterns = [entry["pattern"] for entry in KNOWN[master.name]]
+    texts = [f"{device}: {text}" for text in found]
+    return [text for text in texts if not any(re.search(pattern, text) for pattern in patterns)]
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_device_is_read_over_tcp_with_the_values_that_our_master_reads(
     master: ForeignMaster, found: dict[str, list[str]], device: str
 ) -> None:
     needs_listed_release(master)
-    patterns = [entry["pattern"] for entry in KNOWN[master.name]]
-    texts = [f"{device}: {text}" for text in found[device]]
-    assert [text for text in texts if not any(re.search(pattern, text) for pattern in patterns)] == []
+    assert unexplained(master, device, found[device]) == []
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_device_is_read_over_a_pseudo_terminal_with_the_values_that_our_master_reads(
+    found_on_terminal: dict[str, list[str]], device: str
+) -> None:
+    needs_listed_release(PY_METERBUS)
+    assert unexplained(PY_METERBUS, device, found_on_terminal[device]) == []
 
 
 def test_every_listed_difference_is_there(master: ForeignMaster, found: dict[str, list[str]]) -> None:

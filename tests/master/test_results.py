@@ -50,6 +50,7 @@ def test_water_meter_of_the_standard() -> None:
         "more_records_follow": False,
         "partial": False,
         "encrypted": False,
+        "stale": False,
         "application_error": None,
         "alarm": None,
         "manufacturer_data": (),

@@ -278,7 +278,7 @@ DEVICES = [
     ),
     (
         "{manufacturer: KAM, version: 1, medium: 4, id: 12e4}",
-        "2:56 device.id: 120000.0 is not an identification number of up to 8 digits (one with letters needs quotes)",
+        "2:56 device.id: a number with point or power of ten is no identification number: quote one with letters",
     ),
     ("{manufacturer: KAM, version: 1, medium: 4, address: 300}", "2:61 device.address: 300 is not in 0..250"),
     (

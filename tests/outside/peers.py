@@ -142,6 +142,8 @@ def _libmbus() -> ctypes.CDLL:
     library.mbus_frame_data_parse.argtypes = [pointer, pointer]
     library.mbus_frame_data_xml_normalized.restype = pointer
     library.mbus_frame_data_xml_normalized.argtypes = [pointer]
+    library.mbus_frame_data_xml.restype = pointer
+    library.mbus_frame_data_xml.argtypes = [pointer]
     library.mbus_frame_free.argtypes = [pointer]
     library.mbus_frame_data_free.argtypes = [pointer]
     return library
@@ -150,18 +152,24 @@ def _libmbus() -> ctypes.CDLL:
 _LIBMBUS_UNITS = {"°C": "degC", "Reserved": "", "Units for H.C.A.": "H.C.A.", "-": ""}
 
 
-def libmbus(frame: bytes) -> list[Reading]:
-    """libmbus, `mbus_frame_data_xml_normalized`: six places behind the point."""
+def libmbus_xml(frame: bytes, *, normalized: bool = False) -> str:
+    """What libmbus prints for a frame: `mbus_frame_data_xml`, or the form with values in basic units."""
     library = _libmbus()
     parsed, data = library.mbus_frame_new(0), library.mbus_frame_data_new()
     try:
         if library.mbus_parse(parsed, frame, len(frame)) or library.mbus_frame_data_parse(parsed, data):
             raise PeerError("refused")
-        pointer = library.mbus_frame_data_xml_normalized(data)
-        text = ctypes.string_at(pointer).decode("utf-8", "replace") if pointer else ""
+        write = library.mbus_frame_data_xml_normalized if normalized else library.mbus_frame_data_xml
+        pointer = write(data)
+        return ctypes.string_at(pointer).decode("utf-8", "replace") if pointer else ""
     finally:
         library.mbus_frame_data_free(data)
         library.mbus_frame_free(parsed)
+
+
+def libmbus(frame: bytes) -> list[Reading]:
+    """libmbus, `mbus_frame_data_xml_normalized`: six places behind the point."""
+    text = libmbus_xml(frame, normalized=True)
     found = []
     for body in re.findall(r"<DataRecord.*?</DataRecord>", text, re.DOTALL):
         fields = {name: unescape(value) for name, value in re.findall(r"<(\w+)>(.*?)</\1>", body, re.DOTALL)}

@@ -150,6 +150,22 @@ class Driver:
     def _step(self, now: int, late: int = 0) -> None:
         """Do what is due by now; `late` is by how much the first of it is overdue."""
         sends = self.bus.poll(now)
+        if sends:
+            if self._loop_ns is None and self.bus.speed is not None:
+                self._note_lag(sends, now, late)
+            for send in sends if len(sends) == 1 else together(sends):
+                outlet = self._outlets.get(send.port)
+                if outlet is None:
+                    continue
+                if send.data and send.port not in self._unplugged:
+                    outlet.deliver(send)
+                if send.closes:
+                    self._unplugged.discard(send.port)
+                    del self._outlets[send.port]
+                    outlet.disconnect()
+        self._wake(self.bus.next_wakeup())
+
+    def _note_lag(self, sends: Iterable[Send], now: int, late: int) -> None:
         for send in sends:
             if send.data and send.port in self._outlets and send.port not in self._unplugged:
                 lag = max(now - send.time, late)
@@ -158,17 +174,6 @@ class Driver:
                     reported, worst = self._late.get(send.port, (0, 0))
                     if send.time > reported:
                         self._late[send.port] = (reported, max(lag, worst))
-        for send in sends if len(sends) == 1 else together(sends):
-            outlet = self._outlets.get(send.port)
-            if outlet is None:
-                continue
-            if send.data and send.port not in self._unplugged:
-                outlet.deliver(send)
-            if send.closes:
-                self._unplugged.discard(send.port)
-                del self._outlets[send.port]
-                outlet.disconnect()
-        self._wake(self.bus.next_wakeup())
 
     def _wake(self, due: int | None) -> None:
         if not self._outlets:

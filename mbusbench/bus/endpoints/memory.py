@@ -6,11 +6,14 @@ from mbusbench.bus.endpoints.driver import driver_of
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.port import PortOptions, Send
 from mbusbench.errors import MBusConnectionError
+from mbusbench.line.wire import Parity
 from mbusbench.transport.stream import Stream
 
 
 class MemoryStream(Stream):
     """A stream to a bus in the same process; what is written arrives in the next round of the event loop."""
+
+    sets_baudrate = True
 
     def __init__(self, bus: VirtualBus, options: PortOptions | None = None) -> None:
         self._driver = driver_of(bus)
@@ -35,6 +38,10 @@ class MemoryStream(Stream):
     def deliver_pending(self) -> None:
         if self._port is not None:
             self._driver.unfold(self._port)
+
+    def set_baudrate(self, baudrate: int) -> None:
+        if self._port is not None:
+            self._driver.set_format(self._port, baudrate, Parity.EVEN)
 
     async def close(self) -> None:
         if self._port is not None:

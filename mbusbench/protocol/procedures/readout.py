@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import REQ_UD2, with_fcb
@@ -48,8 +49,7 @@ class Readout:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where telegrams come from: the address that is asked, and which frames count as its answers (None: all)."""
 
     address: int

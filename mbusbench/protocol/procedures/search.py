@@ -31,16 +31,19 @@ from mbusbench.protocol.procedures.search_ask import (
 )
 from mbusbench.protocol.procedures.search_collision import common_bits, explains, hides, resembles_collision
 from mbusbench.protocol.procedures.search_mask import (
+    ALL,
     DIGITS,
     FIELDS,
     ID_FIELDS,
     MANUFACTURER_HIGH,
     MANUFACTURER_LOW,
+    VERSION,
     Field,
     Mask,
 )
 from mbusbench.protocol.procedures.search_memory import Memory
 from mbusbench.protocol.procedures.search_split import DECIMAL, Survey, crossing, likely_manufacturers
+from mbusbench.protocol.procedures.search_twins import are_several, by_fabrication_number, look
 
 _TRUSTED = 3  # splits in a row for which a disturbed acknowledge is reason enough
 _PRESUMED = 5  # splits in a row without proof, after which it may be the line that is disturbed
@@ -51,15 +54,19 @@ _ALIGNED = 8  # of so many collisions one in which the slaves began at the same 
 _FIELDS_TRIED = 2
 _ONES = 1.5  # in a digit of a real address, on average
 _FEWER_ONES = 1.2
+_SERIAL = 2  # last digits in which serial numbers of the same delivery differ
+_TWINS = 2
+_MANUFACTURER_BITS = 0xFFFF << 16
 _FEW = 4  # telegrams that do not tell yet how different those of this bus are
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A slave, and the telegram in which it said so."""
+    """A slave, and the telegram in which it said so. `fabrication` where only that tells it from others."""
 
     address: SecondaryAddress
     frame: LongFrame
+    fabrication: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Search:
         self._survey = Survey(self._root, tuple(dict.fromkeys(inside)))
         self._code = 1
         self._exploring = True
+        self._verifying = False
         self._collisions = self._aligned = 0
         self._depths = [[0, 0] for _ in range(DIGITS + 1)]
         self._done = 0.0
@@ -149,6 +157,10 @@ class Search:
         answer = yield from self._ask(self._root, confirm=True)
         node = _Node(self._root, answer)
         if not (yield from self._settles(node)):
+            if self._survey.hints:
+                self._verifying = True
+                yield from self._resolve(node)
+                self._verifying = False
             yield from self._resolve(node)
             if self._exploring and self._survey.sampled:
                 self._exploring = False
@@ -192,11 +204,12 @@ class Search:
             address = address_of(answer.frame)
             assert address is not None
             value = Mask.of(address).value
-            if not (yield from self._is_there(mask, address, value)):
+            if not (yield from self._is_there(mask, value)):
                 return False
             self._survey.add_single(mask, value)
             if value not in self._memory.found:
                 self._memory.found[value] = answer.frame
+                self._memory.found_by[value] = mask
                 yield Found(address, answer.frame)
             return True
         if answer.finding is Finding.MUTE and not mask.open_count:
@@ -205,7 +218,7 @@ class Search:
             return True
         return answer.finding is Finding.NOBODY
 
-    def _is_there(self, mask: Mask, address: SecondaryAddress, value: int) -> Decision:
+    def _is_there(self, mask: Mask, value: int) -> Decision:
         """Whether a slave has this address: the telegrams of two at once may look like that of a third."""
         alone, together = self._depths[mask.open_count]
         self._depths[mask.open_count][0] += 1
@@ -217,7 +230,7 @@ class Search:
             return True
         there = self._memory.doubted.get(value)
         if there is None:
-            there, _ = yield from exists(address, self._code)
+            there = yield from exists(Mask(value, ALL), self._code, self._fcb)
             self._memory.doubted[value] = there
         return there
 
@@ -235,15 +248,18 @@ class Search:
             raise _DisturbedError
         tried: list[Field] = []
         self._exploring = self._exploring and mask.open_count > 0
-        if not mask.open_count and mask.is_open(MANUFACTURER_LOW) and mask.is_open(MANUFACTURER_HIGH):
+        if not (mask.open_count or self._verifying):
+            node = yield from self._look(node)
             yield from self._try_manufacturers(node)
+            if (yield from self._is_doubled(node)):
+                return
         for _ in range(_FIELDS_TRIED):
             split = self._survey.choose(mask, common_bits(node.answer.raw), tried)
             if split is None:
                 break
             tried.append(split.field)
             yield from self._split(node, split.field, split.first)
-            if self._stops_exploring:
+            if self._stops_exploring or self._verifying:
                 return
             if split.excluded and not self._is_explained(node):
                 yield from self._split(node, split.field, split.excluded)
@@ -264,7 +280,8 @@ class Search:
     def _is_resolved(self, mask: Mask) -> bool:
         """Whether those found behind `mask` are enough for a collision."""
         unresolved = sum(mask.covers(other) for other in self._memory.unresolved)
-        return len(self._survey.found_inside(mask)) + 2 * unresolved > 1
+        twins = sum(mask.contains(address) for address, _ in self._memory.twins)
+        return len(self._survey.found_inside(mask)) + 2 * unresolved + twins > 1
 
     def _is_explained(self, node: _Node) -> bool:
         frames = (self._memory.found[address] for address in self._survey.found_inside(node.mask))
@@ -283,6 +300,8 @@ class Search:
         span = node.span / max(1, len(values))
         for index, value in enumerate(values):
             mask = node.mask.fix(field, value)
+            if self._verifying and not self._survey.hinted(mask):
+                continue
             part = _Node(mask, SEVERAL, node.start + index * span, span, node.presumed + 1)
             if (yield from self._is_settled(mask, field, value)):
                 continue
@@ -303,7 +322,7 @@ class Search:
                 crowded = min(resolved) >= _CROWDED
             if self._stops_exploring:
                 return
-        if several:
+        if several and not self._verifying:
             yield from self._cross(node, field, several, len(values))
         for part in several:
             yield from self._resolve(part)
@@ -353,12 +372,63 @@ class Search:
 
     def _try_manufacturers(self, node: _Node) -> Walk:
         """Equal identifications mostly come from different manufacturers. What this finds need not be all."""
+        mask, bits = node.mask, common_bits(node.answer.raw) & _MANUFACTURER_BITS
+        if not (mask.is_open(MANUFACTURER_LOW) and mask.is_open(MANUFACTURER_HIGH)):
+            return
         for code in likely_manufacturers(self._survey.found):
-            mask = node.mask.fix_manufacturer(code)
-            if not self._survey.is_settled(mask):
-                answer = yield from self._ask(mask, selections=1)
+            part = mask.fix_manufacturer(code)
+            if part.value & bits == bits and not self._survey.is_settled(part):
+                answer = yield from self._ask(part, selections=1)
                 if answer.finding is Finding.ONE:
-                    yield from self._settles(_Node(mask, answer))
+                    yield from self._settles(_Node(part, answer))
+
+    # -- equal addresses
+
+    def _look(self, node: _Node) -> Generator[Exchange | Event, Outcome | None, _Node]:
+        """Bytes have so many values that it pays to read slaves until it shows which ones they have in common."""
+        if node.mask.is_exact or common_bits(node.answer.raw):
+            return node
+        key = node.mask, self._code
+        if key not in self._memory.looked:
+            self._memory.looked[key] = yield from look(node.mask.address(), self._code)
+        raw = self._memory.looked[key]
+        return replace(node, answer=Answer(Finding.SEVERAL, raw=raw)) if raw else node
+
+    def _is_doubled(self, node: _Node) -> Decision:
+        """Whether all slaves behind a mask without open digits have one address, as far as their bits say."""
+        inside = self._survey.found_inside(node.mask)
+        bits = common_bits(node.answer.raw)
+        if node.mask.is_exact:
+            inside = [node.mask.value]
+        elif not inside and bits and node.mask.contains(bits):
+            inside = [bits]
+        if len(inside) != 1:
+            return False
+        twin = Mask(inside[0], ALL)
+        doubled = self._memory.doubled
+        if twin.value not in doubled:
+            several = yield from are_several(twin, self._code, self._fcb)
+            if several is None:
+                several = yield from are_several(twin.open(VERSION), self._code, self._fcb)
+            doubled[twin.value] = bool(several)
+        if doubled[twin.value]:
+            yield from self._tell_apart(twin)
+        return doubled[twin.value] and twin.value in (bits, node.mask.value)
+
+    def _tell_apart(self, twin: Mask) -> Walk:
+        memory = self._memory
+        found = yield from by_fabrication_number(twin, self._code, self._fcb, memory.fabrication)
+        for digits, frame in found.items():
+            if (twin.value, digits) not in memory.twins:
+                memory.twins[twin.value, digits] = frame
+                yield Found(twin.address(), frame, digits)
+        if len(found) < _TWINS or any(
+            digits.isdecimal() and answer.finding is Finding.SEVERAL
+            for (address, digits, _), answer in memory.fabrication.items()
+            if address == twin.value
+        ):
+            failure = Failure(FailureKind.COLLISION, READING, "several meters have this address")
+            yield from self._report(twin, failure)
 
     # -- what telegrams may hide
 
@@ -366,12 +436,14 @@ class Search:
         """Ask for slaves whose telegram, bit by bit, another one's may have hidden; whether that showed any."""
         before = len(self._survey.found)
         for mask, address in list(self._survey.single):
-            if self._survey.expected_above(mask, address) < _LIKELY or not self._may_hide(address):
+            few = len(self._memory.found) < _FEW
+            if not few and (self._survey.expected_above(mask, address) < _LIKELY or not self._may_hide(address)):
                 continue
+            last = list(mask.open_digits())[-_SERIAL:]
             for field in FIELDS:
                 if not mask.is_open(field):
                     continue
-                for value in self._survey.seen_above(field, address):
+                for value in self._survey.above(field, address, unseen=few and field in last):
                     part = mask.fix(field, value)
                     if not self._survey.is_settled(part, but=mask):
                         node = _Node(part, (yield from self._ask(part)))

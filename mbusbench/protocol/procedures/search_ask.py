@@ -6,10 +6,11 @@ of a good one says whose it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mbusbench.codec.address import BROADCAST, SELECTED, SecondaryAddress
+from mbusbench.codec.commands import select
 from mbusbench.codec.control_field import REQ_UD2, SND_NKE, SND_UD, with_fcb
 from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.frame import LongFrame, ShortFrame
@@ -21,20 +22,21 @@ from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Collision, Failure, FailureKind, Garbled, Outcome, Reply, Silence, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import DOING as READING
-from mbusbench.protocol.procedures.search_mask import Mask
+from mbusbench.protocol.procedures.search_mask import VERSION, Mask
 from mbusbench.protocol.procedures.select import sent_by
 
 MOST_SELECTIONS = 4
 """Of one mask, repeats included."""
 _SILENCES = 2  # as often nobody answers before nobody is there
-_SELECTION = 0x52
 _LONG_HEADER = (0x6F, 0x72, 0x75, 0x76)
 _FIXED = (0x73, 0x77)
 _MOST_SIGNIFICANT_FIRST = (0x76, 0x77)
+_DISTURBED = 2  # acknowledges of one mask are no chance
 _LEAST_ANSWER = 6  # bytes of a damaged answer that are more than a disturbance
 
 RESET_ALL = Exchange(ShortFrame(SND_NKE, BROADCAST), Expect.NOTHING)
-DESELECT = Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, attempts=1)
+DESELECT = Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, alone=True, attempts=1, patient=True)
+REQUEST = Exchange(ShortFrame(with_fcb(REQ_UD2, 1), SELECTED), Expect.DATA, alone=True, attempts=1, patient=True)
 NOBODY = SecondaryAddress("EEEEEEEE", 0xEEEE, 0xEE, 0xEE)
 """An address that no slave has."""
 
@@ -74,25 +76,26 @@ def address_of(frame: LongFrame) -> SecondaryAddress | None:
     return None
 
 
-def selection(mask: SecondaryAddress, fcb: int) -> Exchange:
-    request = LongFrame(with_fcb(SND_UD, fcb), SELECTED, _SELECTION, mask.encode())
-    return Exchange(request, Expect.ACKNOWLEDGE, alone=True, attempts=1)
+def selection(mask: SecondaryAddress, fcb: int, fabrication: str | None = None) -> Exchange:
+    request = LongFrame(with_fcb(SND_UD, fcb), SELECTED, *select(mask, fabrication))
+    return Exchange(request, Expect.ACKNOWLEDGE, alone=True, attempts=1, patient=True)
 
 
-def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: bool) -> Procedure[tuple[Answer, int]]:
+def ask(
+    mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: bool, fabrication: str | None = None
+) -> Procedure[tuple[Answer, int]]:
     """Find out who `mask` selects, with at most `selections` of them; the answer, and how many it took.
 
-    `fcb` is that of the selections. Without `confirm`, a disturbed acknowledge is taken for that of several slaves.
+    `fcb` is that of the selections, `fabrication` are digits of the fabrication number for them. Without `confirm`, a
+    disturbed acknowledge is taken for that of several slaves; with it, for as much if it comes twice.
     """
     address = mask.address()
-    request = Exchange(
-        ShortFrame(with_fcb(REQ_UD2, 1), SELECTED), Expect.DATA, alone=True, accepts=sent_by(address), attempts=1
-    )
-    select = selection(address, fcb)
+    request = replace(REQUEST, accepts=sent_by(address))
+    selected_by = selection(address, fcb, fabrication)
     silences = disturbed = used = 0
     mute: Failure | None = None
     while used < selections:
-        outcome = yield select
+        outcome = yield selected_by
         used += 1
         link_fcb.forget(SELECTED)
         if type(outcome) is Silence:
@@ -108,6 +111,10 @@ def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: 
         if answer is None:
             if selected:
                 mute = Failure(FailureKind.NO_ANSWER, READING)
+        elif answer.finding is Finding.ONE and not selected and disturbed < _DISTURBED:
+            continue  # somebody may have acknowledged too who sends no data
+        elif answer.finding is Finding.ONE and not selected:
+            return SEVERAL, used
         elif answer.finding is Finding.SEVERAL and selected and not answer.raw:
             mute = Failure(FailureKind.GARBLED, READING)
         elif answer.finding is not Finding.MUTE:
@@ -115,7 +122,7 @@ def ask(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int, *, confirm: 
         else:
             mute = answer.failure
     if mute is None:
-        return (SEVERAL if disturbed > 1 else NOBODY_ANSWERS), used
+        return (SEVERAL if disturbed >= _DISTURBED else NOBODY_ANSWERS), used
     return Answer(Finding.MUTE, failure=mute), used
 
 
@@ -147,13 +154,16 @@ def heard(outcome: Outcome) -> bytes:
     return b"".join(item.raw if isinstance(item, Reject) else item.encode() for item in outcome.received)
 
 
-def exists(address: SecondaryAddress, fcb: int) -> Procedure[tuple[bool, int]]:
-    """Whether somebody acknowledges the selection of exactly this address, and how many selections it took."""
-    for used in range(1, _SILENCES + 1):
-        outcome = yield selection(address, fcb)
+def exists(address: Mask, fcb: int, link_fcb: MasterFcb) -> Procedure[bool]:
+    """Whether exactly this address is taken by one slave."""
+    for _ in range(_SILENCES):
+        outcome = yield selection(address.address(), fcb)
         if type(outcome) is not Silence:
-            return True, used
-    return False, _SILENCES
+            return type(outcome) is Reply
+    # Slaves are met that understand no selection without a wildcard.
+    answer, _ = yield from ask(address.open(VERSION), fcb, link_fcb, MOST_SELECTIONS, confirm=True)
+    found = None if answer.frame is None else address_of(answer.frame)
+    return found is not None and Mask.of(found) == address
 
 
 def is_disturbed(fcb: int) -> Procedure[bool]:
@@ -173,7 +183,7 @@ def any_that_know_only(fcb: int, mask: SecondaryAddress) -> Procedure[bool]:
     yield selection(mask, fcb)
     yield selection(NOBODY, 1 - fcb)
     for _ in range(2):
-        outcome = yield Exchange(ShortFrame(with_fcb(REQ_UD2, 1), SELECTED), Expect.DATA, attempts=1)
+        outcome = yield REQUEST
         if type(outcome) is not Silence:
             yield DESELECT
             return True

@@ -64,6 +64,11 @@ class Mask(NamedTuple):
         ones = field.ones << field.shift
         return Mask(self.value & ~ones | value << field.shift, self.care | ones)
 
+    def open(self, field: Field) -> Mask:
+        """This mask with any value in a field."""
+        ones = field.ones << field.shift
+        return Mask(self.value | ones, self.care & ~ones)
+
     def fix_manufacturer(self, code: int) -> Mask:
         """The same for the whole manufacturer, its code as on the wire (HYD = 2423)."""
         return Mask(self.value & ~_MANUFACTURER | code << 16, self.care | _MANUFACTURER)

@@ -14,6 +14,7 @@ from mbusbench.errors import MBusDecodeError, MBusUsageError
 from mbusbench.protocol.outcome import Failure, FailureKind
 from mbusbench.protocol.procedures.search_ask import NOBODY_ANSWERS, Answer, Finding
 from mbusbench.protocol.procedures.search_mask import Mask
+from mbusbench.protocol.procedures.search_twins import Answers
 
 FORMAT = 1
 Question = tuple[Mask, int]
@@ -24,15 +25,23 @@ Question = tuple[Mask, int]
 class Memory:
     """Answers to questions, and how often each was asked.
 
-    `found` are the telegrams by address, `unresolved` the failures by mask: both were reported. `one_code` says whether
-    slaves understand only selections with the frame count bit 0, None as long as that was not asked.
+    `found` are the telegrams by address, and `found_by` the masks that they answered; `twins` those of slaves with one
+    address, by that and their fabrication numbers; `unresolved` the failures by mask: all were reported. `doubted` says
+    which addresses exist, `doubled` which several slaves have, `looked` what slaves at one moment sent, `fabrication`
+    what was asked for by fabrication numbers. `one_code` says whether slaves understand only selections with the frame
+    count bit 0, None as long as that was not asked.
     """
 
     answers: dict[Question, Answer] = field(default_factory=dict)
     selections: Counter[Question] = field(default_factory=Counter)
     found: dict[int, LongFrame] = field(default_factory=dict)
+    found_by: dict[int, Mask] = field(default_factory=dict)
+    twins: dict[tuple[int, str], LongFrame] = field(default_factory=dict)
     unresolved: dict[Mask, Failure] = field(default_factory=dict)
     doubted: dict[int, bool] = field(default_factory=dict)
+    doubled: dict[int, bool] = field(default_factory=dict)
+    looked: dict[Question, bytes] = field(default_factory=dict)
+    fabrication: Answers = field(default_factory=dict)
     one_code: bool | None = None
     exchanges: int = 0
 
@@ -44,8 +53,18 @@ class Memory:
             "exchanges": self.exchanges,
             "found": [frame.encode().hex() for frame in self.found.values()],
             "found_at": [f"{address:016X}" for address in self.found],
+            "found_by": {f"{address:016X}": str(mask) for address, mask in self.found_by.items()},
+            "twins": [
+                [f"{address:016X}", digits, frame.encode().hex()] for (address, digits), frame in self.twins.items()
+            ],
             "unresolved": [[str(mask), *_failure_to_list(failure)] for mask, failure in self.unresolved.items()],
             "doubted": {f"{address:016X}": there for address, there in self.doubted.items()},
+            "doubled": {f"{address:016X}": several for address, several in self.doubled.items()},
+            "looked": [[str(mask), code, raw.hex()] for (mask, code), raw in self.looked.items()],
+            "fabrication": [
+                [f"{address:016X}", digits, code, *_answer_to_list(answer)]
+                for (address, digits, code), answer in self.fabrication.items()
+            ],
             "answers": [
                 [str(mask), code, self.selections[mask, code], *_answer_to_list(answer)]
                 for (mask, code), answer in self.answers.items()
@@ -63,9 +82,16 @@ class Memory:
             memory.exchanges = int(data["exchanges"])
             for address, frame in zip(data["found_at"], data["found"], strict=True):
                 memory.found[int(address, 16)] = _frame(frame)
+            memory.found_by = {int(address, 16): Mask.parse(mask) for address, mask in data["found_by"].items()}
+            for address, digits, frame in data["twins"]:
+                memory.twins[int(address, 16), str(digits)] = _frame(frame)
             for mask, *failure in data["unresolved"]:
                 memory.unresolved[Mask.parse(mask)] = _failure(failure)
             memory.doubted = {int(address, 16): bool(there) for address, there in data["doubted"].items()}
+            memory.doubled = {int(address, 16): bool(several) for address, several in data["doubled"].items()}
+            memory.looked = {(Mask.parse(mask), int(code)): bytes.fromhex(raw) for mask, code, raw in data["looked"]}
+            for address, digits, code, *answer in data["fabrication"]:
+                memory.fabrication[int(address, 16), str(digits), int(code)] = _answer(answer)
             for mask, code, count, *answer in data["answers"]:
                 question = Mask.parse(mask), int(code)
                 memory.selections[question] = int(count)

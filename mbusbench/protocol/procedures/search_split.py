@@ -127,6 +127,10 @@ class Survey:
         """The addresses that are known, or hinted at, behind `mask`."""
         return [address for address in {**self.found, **dict.fromkeys(self.hints)} if mask.contains(address)]
 
+    def hinted(self, mask: Mask) -> bool:
+        """Whether one of the hints is behind `mask`."""
+        return any(mask.contains(hint) for hint in self.hints)
+
     def found_inside(self, mask: Mask) -> list[int]:
         return [address for address in self.found if mask.contains(address)]
 
@@ -203,10 +207,11 @@ class Survey:
             for each in mask.open_digits()
         )
 
-    def seen_above(self, field: Field, address: int) -> list[int]:
-        """The values found in this field that have every 1 of the address's own, and more."""
+    def above(self, field: Field, address: int, *, unseen: bool) -> list[int]:
+        """The values in this field that have every 1 of the address's own, and more: those found, or all digits."""
         own = field.of(address)
-        return [value for value in self._seen[field.index] if value != own and value & own == own]
+        values = DECIMAL if unseen else self._seen[field.index]
+        return [value for value in values if value != own and value & own == own]
 
 
 def _count(field: Field, parts: list[int]) -> float:
