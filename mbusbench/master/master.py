@@ -23,6 +23,7 @@ from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, s
 from mbusbench.master.runner import Runner
 from mbusbench.master.search import (
     EVERYTHING,
+    MBusFound,
     MBusUnresolved,
     SearchProgress,
     SearchState,
@@ -232,12 +233,12 @@ class MBusMaster(Commands):
         known: Iterable[str | SecondaryAddress] = (),
         progress: Callable[[SearchProgress], object] | None = None,
         state: SearchState | None = None,
-    ) -> AsyncGenerator[MBusSlaveInfo | MBusUnresolved]:
+    ) -> AsyncGenerator[MBusFound | MBusUnresolved]:
         """Find all meters whose secondary address fits `mask`, each as soon as it is sure.
 
         MBusUnresolved stands for meters that cannot be told apart or do not say who they are. `known` are addresses
-        that may be there, which saves time; `progress` is called after each question. The search may be stopped at any
-        time; with the same `state` it goes on, and yields what it did not yield before.
+        that may be there: they are asked for first, and save exchanges. `progress` is called after each question. The
+        search may be stopped at any time; with the same `state` it goes on, and yields what it did not yield before.
         """
         arguments = begin_search(mask, known, state)
         return search(self._run, self._fcb, arguments, progress, self._error)

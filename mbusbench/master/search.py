@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import NamedTuple, Protocol
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mbusbench.codec.address import SecondaryAddress
+from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusError, MBusUsageError
@@ -21,9 +23,22 @@ from mbusbench.protocol.master_link import Exchange
 from mbusbench.protocol.outcome import Failure, Outcome
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.search import Asked, Event, Search, Walk
+from mbusbench.protocol.procedures.search_ask import DESELECT
 from mbusbench.protocol.procedures.search_memory import Memory
 
+Result = TypeVar("Result")
+
 EVERYTHING = "F" * 16
+
+
+class MBusFound(MBusSlaveInfo):
+    """A meter that a search found: `found_by` is the mask that it was the only one to answer, 16 digits.
+
+    `fabrication_number` is set where only that tells it from others with the same secondary address.
+    """
+
+    found_by: str
+    fabrication_number: str | None = None
 
 
 class MBusUnresolved(BaseModel):
@@ -98,7 +113,7 @@ class SearchState:
 
 
 class _Run(Protocol):
-    def __call__(self, begin: Callable[[], Procedure[Event | None]], /) -> Awaitable[Event | None]: ...
+    def __call__(self, begin: Callable[[], Procedure[Result]], /) -> Awaitable[Result]: ...
 
 
 class _Steps:
@@ -148,33 +163,50 @@ async def search(
     arguments: tuple[SecondaryAddress, list[SecondaryAddress], SearchState],
     progress: Callable[[SearchProgress], object] | None,
     to_error: Callable[[Failure, SecondaryAddress], MBusError],
-) -> AsyncGenerator[MBusSlaveInfo | MBusUnresolved]:
-    """What `MBusMaster.search` yields."""
+) -> AsyncGenerator[MBusFound | MBusUnresolved]:
+    """What `MBusMaster.search` yields. However it ends, no slave is left selected."""
     mask, hints, state = arguments
     memory = state.memory
     steps = _Steps(lambda: Search(mask, fcb, memory, hints).events(), memory)
-    while not state.is_complete:
-        event = await run(steps.step)
-        state.is_complete = event is None
-        for entry in _undelivered(state, to_error):
-            yield entry
-        if progress is not None and (isinstance(event, Asked) or event is None):
-            at, part = (event.mask, event.part) if isinstance(event, Asked) else (mask, 1.0)
-            progress(SearchProgress(str(at), part, len(memory.found), memory.exchanges))
+    if state.is_complete:
+        return
+    try:
+        while not state.is_complete:
+            event = await run(steps.step)
+            state.is_complete = event is None
+            for entry in _undelivered(state, to_error):
+                yield entry
+            if progress is not None and (isinstance(event, Asked) or event is None):
+                at, part = (event.mask, event.part) if isinstance(event, Asked) else (mask, 1.0)
+                progress(SearchProgress(str(at), part, len(memory.found), memory.exchanges))
+    finally:
+        with suppress(MBusError):
+            memory.exchanges += await run(partial(_deselect, fcb))
+
+
+def _deselect(fcb: MasterFcb) -> Procedure[int]:
+    outcome = yield DESELECT
+    fcb.forget(SELECTED)
+    return outcome.attempts
 
 
 def _undelivered(
     state: SearchState, to_error: Callable[[Failure, SecondaryAddress], MBusError]
-) -> Iterable[MBusSlaveInfo | MBusUnresolved]:
+) -> Iterable[MBusFound | MBusUnresolved]:
     """What was found and not yielded yet: an event may be lost where a step is cancelled at its end."""
     memory, delivered = state.memory, state.delivered
-    if len(delivered) == len(memory.found) + len(memory.unresolved):
+    if len(delivered) == len(memory.found) + len(memory.unresolved) + len(memory.twins):
         return
     for address, frame in list(memory.found.items()):
         key = f"{address:016X}"
         if key not in delivered:
             delivered.add(key)
-            yield _info(frame, key)
+            yield _found(frame, key, str(memory.found_by[address]))
+    for (address, digits), frame in list(memory.twins.items()):
+        key = f"{address:016X} {digits}"
+        if key not in delivered:
+            delivered.add(key)
+            yield _found(frame, f"{address:016X}", f"{address:016X}", digits)
     for mask, failure in list(memory.unresolved.items()):
         key = f"? {mask}"
         if key not in delivered:
@@ -183,6 +215,7 @@ def _undelivered(
             yield MBusUnresolved(mask=str(mask), kind=error.kind, message=str(error))
 
 
-def _info(frame: LongFrame, address: str) -> MBusSlaveInfo:
-    info = slave_info(Telegram.decode(frame.ci, frame.data), frame.address)
-    return info if info.secondary_address else info.model_copy(update={"secondary_address": address})
+def _found(frame: LongFrame, address: str, found_by: str, fabrication_number: str | None = None) -> MBusFound:
+    info = slave_info(Telegram.decode(frame.ci, frame.data), frame.address).model_dump()
+    info["secondary_address"] = info["secondary_address"] or address
+    return MBusFound(**info, found_by=found_by, fabrication_number=fabrication_number)

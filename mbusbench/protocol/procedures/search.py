@@ -21,6 +21,7 @@ from mbusbench.protocol.procedures.search_ask import (
     MOST_SELECTIONS,
     RESET_ALL,
     SEVERAL,
+    SILENCES,
     Answer,
     Finding,
     address_of,
@@ -32,6 +33,7 @@ from mbusbench.protocol.procedures.search_ask import (
 from mbusbench.protocol.procedures.search_collision import common_bits, explains, hides, resembles_collision
 from mbusbench.protocol.procedures.search_mask import (
     ALL,
+    DEVICE_TYPE,
     DIGITS,
     FIELDS,
     ID_FIELDS,
@@ -43,7 +45,7 @@ from mbusbench.protocol.procedures.search_mask import (
 )
 from mbusbench.protocol.procedures.search_memory import Memory
 from mbusbench.protocol.procedures.search_split import DECIMAL, Survey, crossing, likely_manufacturers
-from mbusbench.protocol.procedures.search_twins import are_several, by_fabrication_number, look
+from mbusbench.protocol.procedures.search_twins import ask_again, by_fabrication_number, look
 
 _TRUSTED = 3  # splits in a row for which a disturbed acknowledge is reason enough
 _PRESUMED = 5  # splits in a row without proof, after which it may be the line that is disturbed
@@ -56,6 +58,7 @@ _ONES = 1.5  # in a digit of a real address, on average
 _FEWER_ONES = 1.2
 _SERIAL = 2  # last digits in which serial numbers of the same delivery differ
 _TWINS = 2
+_BEHIND_DIGITS = 0xFFFFFFFF
 _MANUFACTURER_BITS = 0xFFFF << 16
 _FEW = 4  # telegrams that do not tell yet how different those of this bus are
 
@@ -177,7 +180,7 @@ class Search:
         key = mask, self._code
         answer = memory.answers.get(key)
         if answer is None:
-            left = min(selections, MOST_SELECTIONS - memory.selections[key])
+            left = min(selections, max(SILENCES, MOST_SELECTIONS - memory.selections[key]))
             answer, used = yield from ask(mask, self._code, self._fcb, left, confirm=confirm)
             memory.selections[key] += used
             if answer.finding is not Finding.NOBODY or used > 1:
@@ -224,9 +227,9 @@ class Search:
         self._depths[mask.open_count][0] += 1
         if value in self._memory.found or (self._survey.is_sequence and alone >= _ALIGNED and not together):
             return True
-        if not resembles_collision(
-            (value & ~mask.care) >> 32, mask.open_count, _ONES if self._is_aligned else _FEWER_ONES
-        ):
+        few_ones = _ONES if self._is_aligned else _FEWER_ONES
+        is_common = any(not (value ^ address) & _BEHIND_DIGITS for address in self._memory.found)
+        if is_common and not resembles_collision((value & ~mask.care) >> 32, mask.open_count, few_ones):
             return True
         there = self._memory.doubted.get(value)
         if there is None:
@@ -386,10 +389,11 @@ class Search:
 
     def _look(self, node: _Node) -> Generator[Exchange | Event, Outcome | None, _Node]:
         """Bytes have so many values that it pays to read slaves until it shows which ones they have in common."""
-        if node.mask.is_exact or common_bits(node.answer.raw):
-            return node
         key = node.mask, self._code
+        if node.mask.is_exact or common_bits(node.answer.raw) or self._memory.selections[key] >= MOST_SELECTIONS:
+            return node
         if key not in self._memory.looked:
+            self._memory.selections[key] += 1
             self._memory.looked[key] = yield from look(node.mask.address(), self._code)
         raw = self._memory.looked[key]
         return replace(node, answer=Answer(Finding.SEVERAL, raw=raw)) if raw else node
@@ -405,15 +409,29 @@ class Search:
         if len(inside) != 1:
             return False
         twin = Mask(inside[0], ALL)
-        doubled = self._memory.doubled
-        if twin.value not in doubled:
-            several = yield from are_several(twin, self._code, self._fcb)
-            if several is None:
-                several = yield from are_several(twin.open(VERSION), self._code, self._fcb)
-            doubled[twin.value] = bool(several)
-        if doubled[twin.value]:
-            yield from self._tell_apart(twin)
-        return doubled[twin.value] and twin.value in (bits, node.mask.value)
+        if twin.value not in self._memory.doubled:
+            self._memory.doubled[twin.value] = yield from self._are_twins(twin)
+        if not self._memory.doubled[twin.value]:
+            return False
+        yield from self._tell_apart(twin)
+        return twin.value in (bits, node.mask.value)
+
+    def _are_twins(self, twin: Mask) -> Decision:
+        # Slaves that take no selection without a wildcard are asked with one, and two of them, since others may answer.
+        for masks in ([twin], [twin.open(VERSION), twin.open(DEVICE_TYPE)]):
+            findings = []
+            for mask in masks:
+                key = mask, self._code
+                left = MOST_SELECTIONS - self._memory.selections[key]
+                answer = self._memory.answers.get(key)
+                if answer is None or (answer.finding is not Finding.SEVERAL and left > 0):
+                    answer, used = yield from ask_again(mask, self._code, self._fcb, max(SILENCES, left))
+                    self._memory.selections[key] += used
+                    self._memory.answers[key] = answer
+                findings.append(answer.finding)
+            if any(finding is not Finding.NOBODY for finding in findings) or twin.value not in self._memory.found:
+                break
+        return all(finding is Finding.SEVERAL for finding in findings)
 
     def _tell_apart(self, twin: Mask) -> Walk:
         memory = self._memory

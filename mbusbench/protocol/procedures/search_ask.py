@@ -22,12 +22,13 @@ from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Collision, Failure, FailureKind, Garbled, Outcome, Reply, Silence, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import DOING as READING
-from mbusbench.protocol.procedures.search_mask import VERSION, Mask
+from mbusbench.protocol.procedures.search_mask import DEVICE_TYPE, VERSION, Mask
 from mbusbench.protocol.procedures.select import sent_by
 
 MOST_SELECTIONS = 4
 """Of one mask, repeats included."""
-_SILENCES = 2  # as often nobody answers before nobody is there
+SILENCES = 2
+"""As often nobody answers before nobody is there."""
 _LONG_HEADER = (0x6F, 0x72, 0x75, 0x76)
 _FIXED = (0x73, 0x77)
 _MOST_SIGNIFICANT_FIRST = (0x76, 0x77)
@@ -100,7 +101,7 @@ def ask(
         link_fcb.forget(SELECTED)
         if type(outcome) is Silence:
             silences += 1
-            if silences == _SILENCES:
+            if silences == SILENCES:
                 break
             continue
         if type(outcome) is not Reply and not confirm:
@@ -156,14 +157,18 @@ def heard(outcome: Outcome) -> bytes:
 
 def exists(address: Mask, fcb: int, link_fcb: MasterFcb) -> Procedure[bool]:
     """Whether exactly this address is taken by one slave."""
-    for _ in range(_SILENCES):
+    for _ in range(SILENCES):
         outcome = yield selection(address.address(), fcb)
         if type(outcome) is not Silence:
             return type(outcome) is Reply
-    # Slaves are met that understand no selection without a wildcard.
-    answer, _ = yield from ask(address.open(VERSION), fcb, link_fcb, MOST_SELECTIONS, confirm=True)
-    found = None if answer.frame is None else address_of(answer.frame)
-    return found is not None and Mask.of(found) == address
+    # Slaves are met that understand no selection without a wildcard. Two others may look like this one again, but not
+    # with either wildcard: they differ in more than the version, or in more than the device type.
+    for field in (VERSION, DEVICE_TYPE):
+        answer, _ = yield from ask(address.open(field), fcb, link_fcb, MOST_SELECTIONS, confirm=True)
+        found = None if answer.frame is None else address_of(answer.frame)
+        if found is None or Mask.of(found) != address:
+            return False
+    return True
 
 
 def is_disturbed(fcb: int) -> Procedure[bool]:

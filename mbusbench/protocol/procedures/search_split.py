@@ -150,7 +150,7 @@ class Survey:
         open_parts = self._open_parts(mask)
         if differing:
             in_order = differing if self.is_sequence else differing[::-1]
-            best = min(in_order, key=lambda each: _count(each, open_parts(each, each.of(bits))))
+            best = min(in_order, key=lambda each: _count(each, open_parts(each, each.of(bits))) + _again(each, inside))
         elif not self.sampled and fields[0].index < DIGITS:
             best = fields[-1]
         else:
@@ -212,6 +212,11 @@ class Survey:
         own = field.of(address)
         values = DECIMAL if unseen else self._seen[field.index]
         return [value for value in values if value != own and value & own == own]
+
+
+def _again(field: Field, addresses: Iterable[int]) -> int:
+    """Questions for the parts by `field` in which several of the addresses are."""
+    return len(DECIMAL) * sum(count > 1 for count in Counter(map(field.of, addresses)).values())
 
 
 def _count(field: Field, parts: list[int]) -> float:

@@ -28,7 +28,7 @@ from mbusbench.protocol.procedures.search_mask import Mask
 ANY = "F" * 8
 LOOKS = 12
 """Times that slaves are read until they begin at the same moment."""
-_CHECKS = 3
+_CHECK = 2  # selections for one of the answers
 
 Answers = dict[tuple[int, str, int], Answer]
 """By address, digits of the fabrication number, and frame count bit of the selection."""
@@ -45,18 +45,16 @@ def look(mask: SecondaryAddress, fcb: int) -> Procedure[bytes]:
     return b""
 
 
-def are_several(mask: Mask, fcb: int, link_fcb: MasterFcb) -> Procedure[bool | None]:
-    """Whether more than one slave has the address `mask`, None where nobody takes its selection.
+def ask_again(mask: Mask, fcb: int, link_fcb: MasterFcb, selections: int) -> Procedure[tuple[Answer, int]]:
+    """Who answers `mask` as long as it seems to be one slave, and how many selections that took.
 
     Their telegrams may be equal, too, and now and then sound like one; they do not each time.
     """
-    for _ in range(_CHECKS):
-        answer, _ = yield from ask(mask, fcb, link_fcb, MOST_SELECTIONS, confirm=True)
-        if answer.finding is Finding.NOBODY:
-            return None
-        if answer.finding is Finding.SEVERAL:
-            return True
-    return False
+    answer, used = yield from ask(mask, fcb, link_fcb, min(_CHECK, selections), confirm=True)
+    while used < selections and answer.finding is Finding.ONE:
+        answer, count = yield from ask(mask, fcb, link_fcb, min(_CHECK, selections - used), confirm=True)
+        used += count
+    return answer, used
 
 
 def by_fabrication_number(
