@@ -9,22 +9,34 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mbusbench import MBusMaster, MBusSlaveInfo, SecondaryAddress, VirtualBus
+from benchmarks import search
+from mbusbench import (
+    MBusFound,
+    MBusMaster,
+    MBusSlaveInfo,
+    MBusUnresolved,
+    SearchProgress,
+    SearchState,
+    SecondaryAddress,
+    VirtualBus,
+)
 from mbusbench.bus.interference import Altered
 from mbusbench.bus.slave import Slave
 from mbusbench.clock.virtual import run
 from mbusbench.codec.frame import LongFrame, ShortFrame
-from mbusbench.errors import MBusUsageError
+from mbusbench.errors import MBusCollisionError, MBusGarbledError, MBusUsageError
 from mbusbench.line.wire import Transmission, WireSignal
-from mbusbench.master.search import MBusUnresolved, SearchProgress, SearchState
 from mbusbench.meter import catalogue
+from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
+from mbusbench.protocol.slave_settings import SlaveSettings
 from mbusbench.transport import Stream
 
 MILLISECOND = 1_000_000
@@ -80,7 +92,12 @@ class Tapped:
         return Counter(data for data in self.sent if data[0] == 0x68 and data[6] == 0x52)
 
 
-def bus_of(addresses: Iterable[str], delay: tuple[int, int] | None = None, seed: int = 0) -> VirtualBus:
+def bus_of(
+    addresses: Iterable[str],
+    delay: tuple[int, int] | None = None,
+    seed: int = 0,
+    settings: SlaveSettings | None = None,
+) -> VirtualBus:
     """Meters of one model; `delay` is the shortest and the longest response delay in ns."""
     device = catalogue.load("kamstrup/flowiq-2101")
     meters = []
@@ -95,6 +112,7 @@ def bus_of(addresses: Iterable[str], delay: tuple[int, int] | None = None, seed:
                 version=address.version,
                 medium=address.device_type,
                 response_delay=delay,
+                settings=settings,
                 seed=str(index),
             )
         )
@@ -240,7 +258,7 @@ ADDRESSES = st.builds(
 )
 
 
-@settings(max_examples=15, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
 @given(
     addresses=st.sets(ADDRESSES, max_size=20),
     delay=st.sampled_from([None, ALIGNED, (5 * MILLISECOND, 6 * MILLISECOND), (5 * MILLISECOND, 180 * MILLISECOND)]),
@@ -370,9 +388,141 @@ def test_serial_numbers_in_sequence_take_little_more_than_two_exchanges_each() -
     assert len(bus.sent) <= 260
 
 
-def test_random_serial_numbers_take_less_than_eight_exchanges_each() -> None:
-    random = Random(1)
-    addresses = sorted(f"{random.randrange(10**8):08}24232807" for _ in range(100))
-    bus = Tapped(bus_of(addresses))
-    assert sorted(search_on(bus)) == addresses
-    assert len(bus.sent) <= 780
+@pytest.mark.parametrize("make", [search.random_addresses, search.sequence])
+def test_a_search_takes_at_most_six_tenths_of_the_plain_one(make: Callable[[int, int], list[str]]) -> None:
+    addresses = make(60, 1)
+    mine, plain = search.ours(addresses, 1), search.plain(addresses, 1, search.PlainSearch())
+    assert sorted(mine.found) == sorted(plain.found) == addresses
+    assert mine.exchanges <= 0.6 * plain.exchanges
+
+
+# -- equal addresses
+
+
+def numbered(directory: Path, numbers: Iterable[str], settings: SlaveSettings | None = None) -> VirtualBus:
+    """Meters with one secondary address and these fabrication numbers."""
+    meters = []
+    for index, number in enumerate(numbers):
+        path = directory / f"{index}.yaml"
+        path.write_text(
+            "format: 1\ndevice: {manufacturer: HYD, version: 0x28, medium: water, id: 12345678, address: 1}\n"
+            f"telegrams:\n  - records:\n      - {{dib: '0C', vib: '78', value: {number}}}\n"
+            f"      - {{vif: volume, unit: m3, scale: -3, code: int32, value: {index * 77777}}}\n"
+        )
+        meters.append(Meter(Device.from_file(path), address=index + 1, settings=settings, seed=str(index)))
+    return VirtualBus(meters, speed=1)
+
+
+async def found_by_number(bus: VirtualBus) -> list[tuple[str | None, str | None]]:
+    async with MBusMaster(bus) as master:
+        found = [entry async for entry in master.search()]
+    assert all(isinstance(entry, MBusFound) for entry in found)
+    return sorted((entry.secondary_address, entry.fabrication_number) for entry in found)  # type: ignore[union-attr]
+
+
+def test_meters_with_one_address_are_told_apart_by_their_fabrication_numbers(tmp_path: Path) -> None:
+    found = run(found_by_number(numbered(tmp_path, ["10000017", "10000023", "10000029"])))
+    assert [address for address, _ in found] == ["1234567824232807"] * 3
+    assert sorted(str(number)[-1] for _, number in found) == ["3", "7", "9"]
+
+
+def test_meters_with_one_address_that_take_no_fabrication_number_are_reported(tmp_path: Path) -> None:
+    bus = Tapped(numbered(tmp_path, ["10000017", "10000023"], SlaveSettings(enhanced_selection=False)))
+    assert search_on(bus) == ["collision 1234567824232807"]
+    assert len(bus.sent) < 300
+
+
+@pytest.mark.parametrize("delay", [None, (5 * MILLISECOND, 180 * MILLISECOND)])
+@pytest.mark.parametrize("seed", range(6))
+def test_two_identical_meters_are_reported(delay: tuple[int, int] | None, seed: int) -> None:
+    bus = Tapped(bus_of(["1234567824232807"] * 2, delay, seed, SlaveSettings(enhanced_selection=False)))
+    assert "collision 1234567824232807" in search_on(bus, "1234567FFFFFFFFF")
+    assert len(bus.sent) < 1200
+
+
+def test_meters_that_take_no_selection_without_a_wildcard_are_found() -> None:
+    settings = SlaveSettings(exact_selection=False)
+    for delay in (None, ALIGNED):
+        assert sorted(search_on(bus_of([*FOUR, *EQUAL], delay, settings=settings))) == sorted([*FOUR, *EQUAL])
+
+
+# -- what a search leaves behind
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("how", ["to the end", "break", "cancelled"])
+async def test_no_slave_is_left_selected(how: str) -> None:
+    bus = Tapped(bus_of(FOUR))
+    async with MBusMaster(bus) as master:
+        entries = master.search()
+        if how == "cancelled":
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(9.9):
+                    _ = [entry async for entry in entries]
+        else:
+            async for _ in entries:
+                if how == "break":
+                    break
+            await entries.aclose()
+        assert bus.sent[-1] == bytes.fromhex("1040FD3D16")
+        assert not any(slave.link.is_selected for slave in bus.bus.slaves)
+        assert (await master.query(FOUR[1])).secondary_address == FOUR[1]
+
+
+@pytest.mark.virtual_time
+async def test_a_found_meter_says_by_which_mask_it_was_found() -> None:
+    async with MBusMaster(bus_of(FOUR)) as master:
+        async for entry in master.search():
+            assert isinstance(entry, MBusFound)
+            assert entry.secondary_address is not None
+            mask = SecondaryAddress.parse(entry.found_by)
+            fitting = [text for text in FOUR if mask.matches(SecondaryAddress.parse(text))]
+            assert fitting == [entry.secondary_address]
+            assert (await master.query(entry.secondary_address)).secondary_address == entry.secondary_address
+
+
+def test_known_addresses_are_asked_for_first() -> None:
+    random = Random(4)
+    addresses = [f"{random.randrange(10**8):08}24232807" for _ in range(30)]
+    found = search_on(bus_of(addresses), known=addresses[:3])
+    assert set(addresses[:3]) <= set(found[:6])
+    assert sorted(found) == sorted(addresses)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_now_and_then_costs_no_meter_and_invents_none(seed: int) -> None:
+    random = Random(seed)
+    bus = Tapped(bus_of([*FOUR, *EQUAL]))
+    bus.noise = lambda request: random.randbytes(2) if random.random() < 0.03 else b""
+    found = search_on(bus)
+    assert {entry for entry in found if " " not in entry} == {*FOUR, *EQUAL}
+
+
+# -- readout by an address that fits several, and after a selection was lost
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("delay", [None, ALIGNED])
+async def test_a_readout_by_a_mask_that_several_fit_is_a_collision(delay: tuple[int, int] | None) -> None:
+    async with MBusMaster(bus_of(FOUR, delay)) as master:
+        with pytest.raises((MBusCollisionError, MBusGarbledError)) as caught:
+            await master.query("FFFFFFFFFFFFFFFF")
+        assert isinstance(caught.value, MBusCollisionError), caught.value
+
+
+@pytest.mark.virtual_time
+async def test_a_readout_survives_a_lost_selection() -> None:
+    bus = bus_of(FOUR)
+    disturbance = Disturbance()
+    lost: Counter[int] = Counter()
+
+    def loses_selection(request: LongFrame | ShortFrame, slave: Slave) -> bool:
+        lost[slave.meter.address] += type(request) is LongFrame
+        return type(request) is LongFrame and lost[slave.meter.address] == 1
+
+    disturbance.lost = loses_selection
+    bus.interference = disturbance
+    async with MBusMaster(bus) as master:
+        assert (await master.query(FOUR[0])).secondary_address == FOUR[0]
+        bus.power_cycle()
+        assert (await master.query(FOUR[0])).secondary_address == FOUR[0]
