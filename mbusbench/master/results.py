@@ -12,7 +12,8 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 
@@ -101,6 +102,12 @@ class MBusSlaveRecord(BaseModel):
             vib = ValueInformationBlock.decode(bytes.fromhex(self.vib))
             return raw_value(dib, vib, bytes.fromhex(self.raw)[len(dib.raw) + len(vib.raw) :])
         return None if self._record is None else self._record.raw_value
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Of pydantic's own state, what is the same in all records that were decoded is not stored in each."""
+            return _COMMON_STATE[name] if name in _COMMON_STATE else super().__getattr__(name)
 
 
 class MBusSlaveInfo(BaseModel):
@@ -282,7 +289,10 @@ def _who(identification: str, manufacturer: int, version: int, device_type: int)
 
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
-_RECORD_FIELDS = set(MBusSlaveRecord.model_fields)
+_COMMON_STATE: dict[str, Any] = {
+    "__pydantic_fields_set__": set(MBusSlaveRecord.model_fields),
+    "__pydantic_extra__": None,
+}
 _LEAST_SIGNIFICANT_FIRST = (0x72, 0x78, 0x7A)  # answers whose records say by themselves how they are read
 _PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
 _plans: dict[int, tuple[Structure, _Plan]] = {}
@@ -299,12 +309,12 @@ _exhaust: Callable[[Iterable[object]], None] = deque[object](maxlen=0).extend
 class _Plan(NamedTuple):
     """What the records of a structure have in common, each a list with one item for each record.
 
-    `templates`: the fields that do not change. `digits`: where the record stands in the telegram as hex digits.
+    `templates`: the fields that do not change. `digits`: makes those of each record of those of the telegram.
     `invalid_times`: (record, byte that may mark its time invalid), for those that have one.
     """
 
     templates: list[dict[str, Any]]
-    digits: list[slice]
+    digits: Callable[[str], Sequence[str]]
     invalid_times: list[tuple[int, int]]
 
 
@@ -319,7 +329,7 @@ def _append_records(
     plan = found[1] if found is not None and found[0] is structure else _plan(telegram)
     source = telegram.plain
     each_fields = list(map(dict.copy, plan.templates))
-    for fields, value, raw in zip(each_fields, values, map(source.hex().__getitem__, plan.digits), strict=True):
+    for fields, value, raw in zip(each_fields, values, plan.digits(source.hex()), strict=False):
         fields["value"] = value
         if value is None:
             fields["valid"] = False
@@ -340,22 +350,25 @@ def _append_records(
     # The codec has typed the fields already: the models are filled, not validated.
     instances = list(map(_new, repeat(MBusSlaveRecord, len(each_fields))))
     _exhaust(map(_set_fields, instances, each_fields))
-    _exhaust(map(_set_names, instances, repeat(_RECORD_FIELDS)))
-    _exhaust(map(_set_extra, instances, repeat(None)))
     _exhaust(map(_set_private, instances, private))
     records += instances
 
 
 def _plan(telegram: Telegram) -> _Plan:
-    plan = _Plan([], [], [])
+    templates: list[dict[str, Any]] = []
+    slices: list[slice] = []
+    invalid_times: list[tuple[int, int]] = []
     for index, record in enumerate(telegram.records):
         field = record.field
         template = _template(field.header)
         template["index"] = index
-        plan.templates.append(template)
-        plan.digits.append(slice(2 * field.start, 2 * field.stop))
+        templates.append(template)
+        slices.append(slice(2 * field.start, 2 * field.stop))
         if field.invalid_time_position >= 0:
-            plan.invalid_times.append((index, field.invalid_time_position))
+            invalid_times.append((index, field.invalid_time_position))
+    # One more than there are records: of a single item itemgetter makes no tuple.
+    digits: Callable[[str], Sequence[str]] = itemgetter(*slices, slice(0))
+    plan = _Plan(templates, digits, invalid_times)
     if telegram.structure.compiled:
         if len(_plans) >= _LARGEST_CACHE:
             _plans.clear()
@@ -363,10 +376,15 @@ def _plan(telegram: Telegram) -> _Plan:
     return plan
 
 
+class _Fields:
+    """Whose attribute dictionaries, and all copies of them, share one table of names: half of the memory."""
+
+
 def _template(header: RecordHeader) -> dict[str, Any]:
     """The fields that all records with this header share, in the model's order."""
     dib, vib = header.dib, header.vib
-    return {
+    holder = _Fields()
+    fields = {
         "type": MBusRecordType(vib.quantity),
         "description": _description(vib),
         "value": None,
@@ -388,6 +406,9 @@ def _template(header: RecordHeader) -> dict[str, Any]:
         "telegram": 0,
         "timestamp": None,
     }
+    for name, value in fields.items():
+        setattr(holder, name, value)
+    return vars(holder)
 
 
 def _description(vib: ValueInformationBlock) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from datetime import UTC, date, datetime
 
 import pytest
@@ -233,3 +235,17 @@ def test_equal_telegrams_have_equal_results_however_they_were_read() -> None:
         for _ in range(3):
             assert decode(frame) == first
             assert decode(frame).model_dump() == first.model_dump()
+
+
+def test_decoded_record_is_a_whole_model_to_pydantic_copy_and_pickle() -> None:
+    record = decode(WATER).records[0]
+    assert record.model_fields_set == set(type(record).model_fields)
+    assert record.model_extra is None
+    for twin in (copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record)), record.model_copy()):
+        assert twin == record
+        assert hash(twin) == hash(record)
+        assert twin.raw_value == record.raw_value == 12565
+    assert record.model_copy(update={"tariff": 3}).model_dump()["tariff"] == 3
+    assert json.loads(record.model_dump_json())["raw"] == record.raw
+    with pytest.raises(AttributeError, match="no attribute 'volume'"):
+        _ = record.volume  # type: ignore[attr-defined]

@@ -35,9 +35,9 @@ class ServedEndpoint(ABC):
 
 
 class Client(ABC):
-    """A connection that takes up room. `last_heard` is in seconds of the loop; `is_stuck`: it does not read."""
+    """A connection that takes up room. `last_heard` is in ns of the bus; `is_stuck`: it does not read."""
 
-    last_heard: float = 0.0
+    last_heard: int = 0
     has_spoken: bool = False
     is_stuck: bool = False
 

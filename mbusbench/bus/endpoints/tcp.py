@@ -91,7 +91,7 @@ class TcpClient(Client, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.last_heard = self._driver.loop.time()
+        self.last_heard = self._driver.now
         if not self._room.enter(self):
             transport.abort()
             return
@@ -104,8 +104,8 @@ class TcpClient(Client, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._port is not None:
             self.has_spoken = True
-            self.last_heard = self._driver.loop.time()
             self.received(self._port, bytes(self._buffer[:nbytes]))
+            self.last_heard = self._driver.last
 
     def received(self, port: int, data: bytes) -> None:
         """Pass on what the connection brought."""
@@ -145,7 +145,7 @@ class TcpClient(Client, asyncio.BufferedProtocol):
         if transport.is_closing():
             return
         transport.write(data)
-        if transport.get_write_buffer_size() > ABORT_ABOVE:
+        if self.is_stuck and transport.get_write_buffer_size() > ABORT_ABOVE:
             transport.abort()
 
 
