@@ -22,6 +22,15 @@ from mbusbench.master.keys import KeyRing, Keys
 from mbusbench.master.reconnection import Reconnection
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
+from mbusbench.master.search import (
+    EVERYTHING,
+    MBusFound,
+    MBusUnresolved,
+    SearchProgress,
+    SearchState,
+    begin_search,
+    search,
+)
 from mbusbench.master.target import Address, parse_target, primary_range
 from mbusbench.master.wire_trace import WireTrace
 from mbusbench.protocol.fcb import MasterFcb
@@ -240,6 +249,23 @@ class MBusMaster(Commands):
                 partial(identify, address, self._fcb, self._decode), self._rate(address), again=True
             )
             yield address, self._scanned(address, found)
+
+    def search(
+        self,
+        mask: str | SecondaryAddress = EVERYTHING,
+        *,
+        known: Iterable[str | SecondaryAddress] = (),
+        progress: Callable[[SearchProgress], object] | None = None,
+        state: SearchState | None = None,
+    ) -> AsyncGenerator[MBusFound | MBusUnresolved]:
+        """Find all meters whose secondary address fits `mask`, each as soon as it is sure.
+
+        MBusUnresolved stands for meters that cannot be told apart or do not say who they are. `known` are addresses
+        that may be there: they are asked for first, and save exchanges. `progress` is called after each question. The
+        search may be stopped at any time; with the same `state` it goes on, and yields what it did not yield before.
+        """
+        arguments = begin_search(mask, known, state)
+        return search(self._run, self._fcb, arguments, progress, self._error)
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
         result, stale = await self._read(target)
