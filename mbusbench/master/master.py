@@ -38,7 +38,7 @@ from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Failure, FailureKind
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.ping import Identification, identify, ping
-from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Readout, readout, readout_by_secondary_address
+from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Circles, Readout, readout, readout_by_secondary_address
 from mbusbench.protocol.procedures.select import select
 from mbusbench.trace.event import TraceSink
 from mbusbench.transport.opening import check_line, open_stream
@@ -134,6 +134,7 @@ class MBusMaster(Commands):
         self._trace = None if trace is None else WireTrace(trace)
         self._fcb = MasterFcb()
         self._freshness = Freshness()
+        self._circles = Circles()
         self._lock = asyncio.Lock()
         self._runner: Runner | None = None
         self._link: MasterLink | None = None
@@ -286,8 +287,8 @@ class MBusMaster(Commands):
 
     def _readout(self, target: int | SecondaryAddress) -> Procedure[Readout]:
         if isinstance(target, int):
-            return readout(target, self._fcb, self._decode, self._max_telegrams)
-        return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams)
+            return readout(target, self._fcb, self._decode, self._max_telegrams, self._circles)
+        return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams, self._circles)
 
     def _scanned(self, address: int, found: Identification) -> MBusSlaveInfo | MBusError:
         if found.failure is None:
