@@ -24,6 +24,7 @@ ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
 _DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED, RejectReason.PARITY)
 _SHORTEST_FRAME = 5
+_FUNCTION, _POSITIVE, _NEGATIVE = 0x4F, 0x00, 0x01  # of a short frame that answers (IEC 60870-5-2)
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
 
@@ -393,12 +394,14 @@ class MasterLink:
                 self._take_foreign(item, now)
             elif isinstance(item, LongFrame):
                 self._take_data(item, now, exchange)
-            elif item.control & 0x4F == 0:
+            elif item.control & _FUNCTION == _POSITIVE:
                 self._take_acknowledge(item, now, exchange)  # the short frame of IEC 60870-5-2 for it
+            elif item.control & _FUNCTION == _NEGATIVE:
+                self._take_refusal(item, now, exchange)
             else:
                 self._note(item, now)
-        elif isinstance(item, SingleCharacter) and exchange.expect is Expect.EITHER:
-            self._finish(Reply(item, self._attempt), now)
+        elif isinstance(item, SingleCharacter):
+            self._take_refusal(item, now, exchange)
         else:
             self._note(item, now)
 
@@ -460,6 +463,16 @@ class MasterLink:
             self._hold(frame, max(self._window_end, quiet) if waits else quiet)
         elif exchange.expect is not Expect.NOTHING:
             self._finish(Reply(frame, self._attempt), now)
+
+    def _take_refusal(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
+        """A2, or the short frame for it; to one slave's command it is an answer, if no acknowledge is right behind it."""
+        is_command = type(exchange.request) is LongFrame and exchange.expect is Expect.ACKNOWLEDGE
+        if exchange.expect is Expect.EITHER:
+            self._finish(Reply(frame, self._attempt), now)
+        elif is_command and not exchange.alone and self._held is None:
+            self._hold(frame, now + self._settle)
+        else:
+            self._note(frame, now)
 
     def _take_foreign(self, frame: ShortFrame | LongFrame, now: int) -> None:
         self._foreign = frame
