@@ -32,6 +32,8 @@ from mbusbench.meter import catalogue
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.definition import MAX_EVENTS, Baud, Device, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
+from mbusbench.meter.quirk import Quirks, contradictions, merged
+from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_security import record_space
 from mbusbench.protocol.slave_settings import AfterLast
@@ -208,6 +210,7 @@ class MeterEntry(Definition):
     after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
     response_delay: ResponseDelay | None = None
     behaviour: Behaviour = Behaviour()
+    quirks: QuirkList = ()
     alarms: list[AlarmDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
     busy: list[BusyDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
     security: Security | None = None
@@ -296,6 +299,7 @@ class BusFile:
                 security=entry.security,
                 key=entry.key,
                 baud=entry.baud,
+                quirks=merged(device.quirks, entry.quirks),
                 seed=f"{seed}/meter/{index}",
                 epoch=epoch,
             )
@@ -351,6 +355,8 @@ def counted_up(identification: str, by: int) -> str:
 
 def _meter_mistakes(entry: MeterEntry, device: Device) -> Iterator[tuple[str, str]]:
     """(key of the entry, what is wrong with it on this device)."""
+    yield from (("quirks", text) for text in _quirk_mistakes(entry, device))
+    device = Quirks(merged(device.quirks, entry.quirks)).device(device)
     security = device.device.security if entry.security is None else entry.security
     if entry.key is not None and security is None:
         yield "key", "neither the entry nor the device says which security: 5 or 7"
@@ -362,6 +368,13 @@ def _meter_mistakes(entry: MeterEntry, device: Device) -> Iterator[tuple[str, st
             yield "security", f"a telegram of the device has {longest} bytes of records, an encrypted one holds {space}"
     if entry.baud is not None and entry.baud not in device.device.baud:
         yield "baud", f"the device knows {', '.join(map(str, device.device.baud))}"
+
+
+def _quirk_mistakes(entry: MeterEntry, device: Device) -> Iterator[str]:
+    """What does not go together of the entry and its device."""
+    decided = {key: f"behaviour.{key}" for key in entry.behaviour.model_fields_set}
+    decided |= {key: f"{key}" for key in ("fcb", "after_last", "response_delay") if key in entry.model_fields_set}
+    yield from (text for _, text in contradictions(merged(device.quirks, entry.quirks), decided))
 
 
 def _address_mistakes(document: Document, bus: BusDefinition, devices: list[Device]) -> Iterator[Mistake]:

@@ -21,7 +21,7 @@ from mbusbench.bus.interference import Interference
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.population import Population
 from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
-from mbusbench.bus.slave import Slave
+from mbusbench.bus.slave import Slave, slaves_of
 from mbusbench.bus.timed_line import TimedLine
 from mbusbench.codec.address import PRIMARY_RANGE, SELECTED
 from mbusbench.codec.frame import LongFrame
@@ -76,7 +76,9 @@ class VirtualBus:
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._port_options = dict(port_options or {})
-        self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
+        self._population = Population(
+            slave for index, meter in enumerate(meters) for slave in slaves_of(index, meter, seed)
+        )
         self._baud = baud
         self._parity = parity
         self._echo = echo
@@ -90,6 +92,8 @@ class VirtualBus:
         self._lag_of: LagOf | None = None
         self.set_speed(speed)
         self.faults.arm_all(faults)
+        for slave in self._population.slaves:
+            self.faults.arm_quirks(slave)
 
     def set_speed(self, speed: float | None) -> None:
         """As the argument `speed`; for a bus that was built from a file, before it is served."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mbusbench.meter.meter import Meter
+from mbusbench.protocol.slave_quirk import QuirkedLink
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
@@ -16,13 +17,13 @@ DEFAULT_RESPONSE_JITTER = 2_000_000
 class Slave:
     """`indexed_at` is the primary address under which the bus finds it. `stream` names its random numbers."""
 
-    __slots__ = ("_delays", "_stream", "indexed_at", "link", "meter")
+    __slots__ = ("_delays", "indexed_at", "link", "meter", "stream")
 
     def __init__(self, meter: Meter, stream: str = "0") -> None:
         self.meter = meter
         self.link = meter.link
         self.indexed_at = meter.address
-        self._stream = stream
+        self.stream = stream
         self._delays: Random | None = None
 
     @property
@@ -40,6 +41,26 @@ class Slave:
             if low == high:
                 return low
         if self._delays is None:
-            self._delays = Random(f"{self._stream}/response_delay")
+            self._delays = Random(f"{self.stream}/response_delay")
         # Of the module's methods only random() is promised to be the same on every Python.
         return low + int(self._delays.random() * (high - low + 1))
+
+
+class QuirkedSlave(Slave):
+    """A slave with quirks: some of them delay its answers."""
+
+    __slots__ = ()
+
+    def response_delay(self, baud: int) -> int:
+        delay = super().response_delay(baud)
+        return delay + self.link.extra_delay if isinstance(self.link, QuirkedLink) else delay
+
+
+def slaves_of(index: int, meter: Meter, seed: int) -> list[Slave]:
+    """The slaves of the bus's meter with this number: itself, and a second one in the same housing."""
+    stream = f"{seed}/meter/{index}"
+    if not meter.quirks.used:
+        return [Slave(meter, stream)]
+    second = meter.second()
+    slaves: list[Slave] = [QuirkedSlave(meter, stream)]
+    return slaves if second is None else [*slaves, QuirkedSlave(second, f"{stream}/second")]

@@ -62,6 +62,12 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
 @click.option(
+    "--python",
+    multiple=True,
+    metavar="MODULE",
+    help="Let device files use classes of this Python module. May be repeated.",
+)
+@click.option(
     "--trace",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_trace,
@@ -77,6 +83,7 @@ def command(
     ready_file: Path | None,
     seed: int | None,
     speed: float | str | None,
+    python: tuple[str, ...],
     trace: Path | None,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
@@ -86,7 +93,9 @@ def command(
     """
     from mbusbench.cli.bus_access import run
     from mbusbench.cli.virtual_bus import build_bus
+    from mbusbench.meter.extension import allow
 
+    allow(*python)
     bus = build_bus(source, seed)
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))

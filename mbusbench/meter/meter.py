@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from mbusbench.codec.record import RecordHeader
 from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
-from mbusbench.meter.definition import MAX_RECORD_BYTES, Device
+from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
+from mbusbench.meter.quirk import Quirks, UsedQuirk
+from mbusbench.meter.quirk_list import quirks_of
 from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
 from mbusbench.protocol.fcb import FcbMode
@@ -21,6 +23,7 @@ from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
 from mbusbench.protocol.slave_application import SlaveApplication
 from mbusbench.protocol.slave_commands import ACCESS_VIOLATION, DATA_ERROR, CommandError, WrittenRecord
 from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.protocol.slave_quirk import QuirkedDevice, QuirkedLink
 from mbusbench.protocol.slave_security import SlaveSecurity, record_space
 from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
 
@@ -38,8 +41,8 @@ class Meter:
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
     and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,
-    until) are at times of the bus. `baud` is the rate it is set to, None for that of its line. `link` is the slave that
-    a bus speaks to.
+    until) are at times of the bus. `quirks` are as in a device file. `baud` is the rate it is set to,
+    None for that of its line. `link` is the slave that a bus speaks to.
     """
 
     __slots__ = (
@@ -55,6 +58,7 @@ class Meter:
         "device",
         "key",
         "link",
+        "quirks",
         "response_delay",
         "security",
         "seed",
@@ -82,9 +86,12 @@ class Meter:
         security: int | None = None,
         key: bytes | None = None,
         baud: int | None = None,
+        quirks: Iterable[str | Mapping[str, Any] | UsedQuirk] | None = None,
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
+        self.quirks = Quirks(device.quirks if quirks is None else quirks_of(quirks))
+        device = self.quirks.device(device)
         own = device.device
         self.device = device
         self.address = own.address if address is None else address
@@ -95,8 +102,11 @@ class Meter:
             + (own.manufacturer if manufacturer is None else manufacturer).to_bytes(2, "little")
             + bytes([own.version if version is None else version, own.medium if medium is None else medium])
         )
+        if self.quirks.used:
+            self.wire_address = self.quirks.identity(self.wire_address)
+            settings = replace(settings or device.settings, **self.quirks.settings)
         self.settings = _settings(settings or device.settings, fcb, after_last)
-        self.response_delay = response_delay or own.response_delay
+        self.response_delay = response_delay or self.quirks.response_delay or own.response_delay
         self.alarms = tuple(each.alarm for each in device.alarms) if alarms is None else tuple(alarms)
         self.busy = tuple((each.from_, each.until) for each in device.busy) if busy is None else tuple(busy)
         self.security = own.security if security is None else security
@@ -112,15 +122,18 @@ class Meter:
 
     def _new_link(self) -> SlaveLink:
         secured = SlaveSecurity(self.security, self.key) if self.security is not None and self.key is not None else None
+        quirks = self.quirks.pieces()
+        if self.device.python is not None:
+            quirks.append(self.device.python(self))
         application = SlaveApplication(
-            self,
+            QuirkedDevice(self, quirks) if quirks else self,
             self.settings,
             access_number=self.device.device.access_number,
             alarms=SlaveAlarms(self.alarms) if self.alarms else None,
             busy=self.busy,
             security=secured,
         )
-        return SlaveLink(application, baud=self.baud)
+        return QuirkedLink(application, quirks, baud=self.baud) if quirks else SlaveLink(application, baud=self.baud)
 
     def raise_alarm(self, alarm: Alarm) -> None:
         """An alarm of its own accord, beside those of the device file."""
@@ -128,6 +141,29 @@ class Meter:
         if application.alarms is None:
             application.alarms = SlaveAlarms()
         application.alarms.add(alarm)
+
+    def second(self) -> Meter | None:
+        """The other meter in the housing, where a quirk says that there is one: alike but for its secondary address."""
+        wire_address = self.quirks.second(self.wire_address)
+        if wire_address is None:
+            return None
+        other = Meter(
+            self.device,
+            address=self.address,
+            status=self.status,
+            response_delay=self.response_delay,
+            settings=self.settings,
+            alarms=self.alarms,
+            busy=self.busy,
+            security=self.security,
+            key=self.key,
+            baud=self.baud,
+            quirks=self.quirks.without_second(),
+            seed=f"{self.seed}/second",
+            epoch=self._clock.at(0),
+        )
+        other.set_wire_address(wire_address)
+        return other
 
     def _bind(self) -> None:
         telegrams = self._plan.telegrams
@@ -195,6 +231,18 @@ class Meter:
     def readout(self, application: int | None) -> tuple[int, ...]:
         """The telegrams of a readout (`Device.readout`)."""
         return self.device.readout(application)
+
+    def is_ordinary(self, telegram: int) -> bool:
+        """Whether the telegram has CI 72, a long header, and records."""
+        return self.device.telegrams[telegram].is_ordinary
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> tuple[int, bytes]:
+        """CI field and data of a telegram that is not ordinary, as it is sent in clear."""
+        definition = self.device.telegrams[telegram]
+        if definition.data is not None:
+            return definition.ci, definition.data
+        header = b"" if definition.ci == NO_HEADER_RESPONSE else bytes((access_number, self.status))
+        return definition.ci, header + (header and self.configuration) + self.records(telegram, now)
 
     def ending(self, telegram: int) -> bytes:
         """DIF 1F or 0F and what stands behind it, or b""."""
