@@ -6,13 +6,14 @@ asked for; otherwise there is one line with a time of its own, and every master 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mbusbench.bus.definition import BusFile, counted_up
+from mbusbench.bus import recipe
+from mbusbench.bus.bus_file import BusFile
 from mbusbench.bus.direct_line import DirectLine
 from mbusbench.bus.fault import FaultDefinition
 from mbusbench.bus.fault_schedule import FaultSchedule
@@ -23,11 +24,10 @@ from mbusbench.bus.population import Population
 from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
 from mbusbench.bus.slave import Slave
 from mbusbench.bus.timed_line import TimedLine
-from mbusbench.codec.address import PRIMARY_RANGE, SELECTED
+from mbusbench.codec.address import SELECTED
 from mbusbench.codec.frame import LongFrame
 from mbusbench.errors import MBusUsageError
 from mbusbench.line.wire import Parity, WireSignal
-from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.timing import BAUD_RATES
 from mbusbench.trace.event import CLOSED, FORMAT, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
@@ -54,16 +54,15 @@ class VirtualBus:
         errors_to_slaves: float = 0.0,
         errors_to_masters: float = 0.0,
         seed: int = 0,
-        listen: Sequence[str] = (),
+        listen: Sequence[str | tuple[str, PortOptions]] = (),
         epoch: datetime = DEFAULT_EPOCH,
-        port_options: Mapping[str, PortOptions] | None = None,
         faults: Iterable[FaultDefinition] = (),
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
 
         `baud` and `parity` are those of the masters' ports until they say otherwise; the slaves know their own rates.
         `errors_to_slaves` and `errors_to_masters` are the probabilities that a bit arrives inverted; they and `noise`
-        need a speed. `port_options` are those of the endpoints in `listen`.
+        need a speed. `listen` are endpoints, each alone or with what its ports are like.
         """
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
@@ -71,11 +70,11 @@ class VirtualBus:
             if not 0 <= rate <= 1:
                 raise MBusUsageError(f"bit error rate {rate} is not in 0..1")
         self.seed = seed
-        self.listen = tuple(listen)
+        self.endpoints = tuple((each, PLAIN_PORT) if isinstance(each, str) else each for each in listen)
+        """Where it is served, and what the ports there are like."""
         self.epoch = epoch
         self.driver: object = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
-        self._port_options = dict(port_options or {})
         self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
         self._baud = baud
         self._parity = parity
@@ -124,7 +123,11 @@ class VirtualBus:
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
         """The bus of a bus file; `seed` overrides the file's. DefinitionError with a line for each mistake."""
-        file = BusFile(path)
+        return cls.from_file(BusFile(path), seed)
+
+    @classmethod
+    def from_file(cls, file: BusFile, seed: int | None = None) -> VirtualBus:
+        """As `from_yaml`, of a file that is read already."""
         bus = file.definition
         used = bus.seed if seed is None else seed
         line = bus.line
@@ -138,9 +141,8 @@ class VirtualBus:
             errors_to_slaves=line.bit_errors.to_slaves,
             errors_to_masters=line.bit_errors.to_masters,
             seed=used,
-            listen=[entry.url for entry in bus.listen],
-            port_options={entry.url: entry.options for entry in bus.listen},
-            faults=bus.faults,
+            listen=[(entry.url, entry.options) for entry in bus.listen],
+            faults=[fault.definition for fault in file.faults],
             epoch=bus.epoch,
         )
 
@@ -158,21 +160,7 @@ class VirtualBus:
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
         """
-        names = list(names)
-        meters: list[Meter] = []
-        taken: set[int] = set()
-        copies: dict[str, int] = {}
-        for index, name in enumerate(names):
-            device = catalogue.load(name)
-            own = device.device.address
-            address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
-            if address is None:
-                raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
-            taken.add(address)
-            copies[name] = copies.get(name, -1) + 1
-            identification = counted_up(device.device.id, copies[name])
-            seed_name = f"{seed}/meter/{index}"
-            meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
+        meters = [each.meter(seed, epoch) for each in recipe.of_devices(names)]
         return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
@@ -220,7 +208,9 @@ class VirtualBus:
         """
         from mbusbench.bus.server import BusServer
 
-        return BusServer(self, urls or self.listen or ("tcp://127.0.0.1:0",))
+        if urls or not self.endpoints:
+            return BusServer(self, [(url, self.options_of(url)) for url in urls or ("tcp://127.0.0.1:0",)])
+        return BusServer(self, self.endpoints)
 
     def connect(self) -> MemoryStream:
         """A byte stream to the bus inside this process, for the running event loop."""
@@ -230,7 +220,12 @@ class VirtualBus:
 
     def options_of(self, endpoint: str) -> PortOptions:
         """What the bus file says about the ports of an endpoint in `listen`."""
-        return self._port_options.get(endpoint, PLAIN_PORT)
+        return dict(self.endpoints).get(endpoint, PLAIN_PORT)
+
+    @property
+    def listen(self) -> tuple[str, ...]:
+        """The endpoints of the bus file."""
+        return tuple(url for url, _ in self.endpoints)
 
     @property
     def baud(self) -> int:

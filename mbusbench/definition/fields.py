@@ -29,6 +29,7 @@ LONGEST = 36_500 * NANOSECONDS["d"]
 # Two-digit years are those of 1981 to 2080; a due date may be in the year before, and time goes on.
 YEARS = range(1982, 2071)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|ms|s|min|h|d)")
+IDENTIFICATION_NUMBER = re.compile(r"[0-9A-Fa-f]{1,8}")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}(?:\s*[0-9A-Fa-f]{2})*")
 
 
@@ -123,7 +124,7 @@ def _digits(value: object) -> str:
     if isinstance(value, OtherBase):
         raise mistake("a hexadecimal or octal number is no identification number: write its 8 digits, in quotes")
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not re.fullmatch(r"[0-9A-Fa-f]{1,8}", text):
+    if not isinstance(text, str) or not IDENTIFICATION_NUMBER.fullmatch(text):
         raise mistake(f"{shown(value)} is not an identification number of up to 8 digits")
     return text.upper().zfill(8)
 

@@ -5,19 +5,19 @@ A telegram's record area has at most 240 bytes (EN 13757-3); all telegrams but t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PlainValidator, PrivateAttr, model_validator
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
-from mbusbench.definition.document import Path_, definition_error, read_document
+from mbusbench.definition.document import Document, Path_, definition_error, read_document
 from mbusbench.definition.fields import (
     Byte,
     Duration,
@@ -187,11 +187,23 @@ class Device(Definition):
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
     checks: list[Check] = []  # noqa: RUF012
     _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
+    _data: Any = PrivateAttr(default=None)
 
     @property
     def compiled(self) -> dict[object, object]:
         """What `meter.plan` made of the device, by the epoch that it was made for."""
         return self._compiled
+
+    @property
+    def data(self) -> Any:
+        """What stands in the file that the device is from."""
+        return self._data
+
+    @classmethod
+    def from_document(cls, document: Document, context: Mapping[str, Any] | None = None) -> Self:
+        device = super().from_document(document, context)
+        device._data = document.data
+        return device
 
     @classmethod
     def from_file(cls, path: str | Path) -> Device:

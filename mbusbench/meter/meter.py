@@ -38,8 +38,8 @@ class Meter:
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
     and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,
-    until) are at times of the bus. `baud` is the rate it is set to, None for that of its line. `link` is the slave that
-    a bus speaks to.
+    until) are at times of the bus. `baud` is the rate it is set to, None for that of its line. `name` is for people and
+    `VirtualBus.meter`. `link` is the slave that a bus speaks to.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class Meter:
         "device",
         "key",
         "link",
+        "name",
         "response_delay",
         "security",
         "seed",
@@ -82,6 +83,7 @@ class Meter:
         security: int | None = None,
         key: bytes | None = None,
         baud: int | None = None,
+        name: str = "",
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
@@ -102,6 +104,7 @@ class Meter:
         self.security = own.security if security is None else security
         self.key = own.key if key is None else key
         self.baud = baud
+        self.name = name
         self.seed = seed
         self._written: dict[int, Part] = {}
         self._clock = MeterClock(epoch)
