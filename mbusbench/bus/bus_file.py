@@ -43,6 +43,11 @@ class BusFile:
         self._load_devices()
         self._placed = place(self.entries, self.definition.allow_duplicate_addresses)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is written about the bus as a whole."""
+        return {key: value for key, value in self._document.data.items() if key in OUTERMOST}
+
     def recipes(self, seed: int) -> list[Recipe]:
         """What the meters are made of: those of the file, then those of the files that it includes, in their order."""
         return self._placed.recipes(seed)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mbusbench.bus import recipe
 from mbusbench.bus.bus_file import BusFile
 from mbusbench.bus.direct_line import DirectLine
 from mbusbench.bus.fault import FaultDefinition
@@ -22,6 +21,7 @@ from mbusbench.bus.interference import Interference
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.population import Population
 from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
+from mbusbench.bus.recipe import DeviceList
 from mbusbench.bus.slave import Slave
 from mbusbench.bus.timed_line import TimedLine
 from mbusbench.codec.address import SELECTED
@@ -30,13 +30,34 @@ from mbusbench.errors import MBusUsageError
 from mbusbench.line.wire import Parity, WireSignal
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.timing import BAUD_RATES
-from mbusbench.trace.event import CLOSED, FORMAT, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
+from mbusbench.trace.event import (
+    ADDED,
+    CLOSED,
+    FORMAT,
+    OPENED,
+    POWER_CYCLE,
+    REMOVED,
+    REPLACED,
+    Kind,
+    TraceEvent,
+    TraceSink,
+)
 
 if TYPE_CHECKING:
     from mbusbench.bus.endpoints.memory import MemoryStream
     from mbusbench.bus.server import BusServer
 
 LagOf = Callable[[int, int], int]
+
+
+class Mover(Protocol):
+    """What moves a bus: it knows the time, on the clock of `poll`."""
+
+    @property
+    def now(self) -> int: ...
+
+    def wake(self) -> None:
+        """What is due next may have changed."""
 
 
 class VirtualBus:
@@ -73,9 +94,11 @@ class VirtualBus:
         self.endpoints = tuple((each, PLAIN_PORT) if isinstance(each, str) else each for each in listen)
         """Where it is served, and what the ports there are like."""
         self.epoch = epoch
-        self.driver: object = None
+        self.driver: Mover | None = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
         self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
+        self.meters_ever = len(self._population.slaves)
+        """How many meters have been on the line."""
         self._baud = baud
         self._parity = parity
         self._echo = echo
@@ -160,7 +183,7 @@ class VirtualBus:
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
         """
-        meters = [each.meter(seed, epoch) for each in recipe.of_devices(names)]
+        meters = [each.meter(seed, epoch) for each in DeviceList(names).recipes(seed)]
         return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
@@ -172,6 +195,59 @@ class VirtualBus:
     def slaves(self) -> list[Slave]:
         """The slaves that the meters are on the line, in the same order."""
         return self._population.slaves
+
+    def meter(self, who: str | int) -> Meter:
+        """The meter by that name or at that primary address. MBusUsageError where there is none, or are several."""
+        return self._slave(who).meter
+
+    def add_meter(self, meter: Meter, time: int | None = None) -> Meter:
+        """Put a meter on the line, behind the others; at a time of the line (ns), which is now if not given."""
+        time = self._present() if time is None else time
+        slave = Slave(meter, f"{self.seed}/meter/{self.meters_ever}")
+        self.meters_ever += 1
+        self._population.add(slave)
+        self._note(ADDED, None, time, slave.name)
+        return meter
+
+    def remove_meter(self, who: Meter | str | int, time: int | None = None) -> Meter:
+        """Take a meter off the line, also in the middle of an answer. `who` as for `meter`."""
+        time = self._present() if time is None else time
+        slave = self._slave(who)
+        self._take_off(slave, time)
+        self._population.remove(slave)
+        self._note(REMOVED, None, time, slave.name)
+        return slave.meter
+
+    def replace_meter(self, who: Meter | str | int, meter: Meter, time: int | None = None) -> Meter:
+        """Exchange a meter for another, which takes its place in the order and its stream of response delays."""
+        time = self._present() if time is None else time
+        former = self._slave(who)
+        self._take_off(former, time)
+        self._population.replace(former, Slave(meter, former.stream))
+        self._note(REPLACED, None, time, former.name)
+        return meter
+
+    def _take_off(self, slave: Slave, time: int) -> None:
+        self._line.power_cycle(time, slave)
+        self.faults.forget(slave)
+        if self.driver is not None:
+            self.driver.wake()
+
+    def _slave(self, who: Meter | str | int) -> Slave:
+        if isinstance(who, Meter):
+            found = [slave for slave in self.slaves if slave.meter is who]
+        elif isinstance(who, str):
+            found = [slave for slave in self.slaves if who and slave.meter.name == who]
+        else:
+            found = [slave for slave in self.slaves if slave.meter.address == who]
+        if len(found) == 1:
+            return found[0]
+        what = {str: f"named {who!r}", int: f"at address {who}"}.get(type(who), "that is this one")
+        raise MBusUsageError(f"the bus has {len(found) or 'no'} meter{'s' * (len(found) > 1)} {what}")
+
+    def _present(self) -> int:
+        """The time of the line, by what moves it; 0 where nobody does."""
+        return 0 if self.driver is None else self._line_time(self.driver.now)
 
     @property
     def trace(self) -> TraceSink | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mbusbench.codec.address import PRIMARY_RANGE
@@ -53,23 +55,38 @@ def counted_up(identification: str, by: int) -> str:
     return f"{(int(identification, 16) + by) % 16**8:08X}"
 
 
-def of_devices(names: Iterable[str]) -> list[Recipe]:
-    """One meter of each named device, at the device's own address or the next that is free.
+class DeviceList:
+    """Devices without a bus file: one meter of each, at the device's own address or the next that is free.
 
-    DefinitionError where a device cannot be loaded, MBusUsageError where there are too many.
+    `names` are catalogue names or paths; `touched` are all files that were looked at.
     """
-    names = list(names)
-    recipes: list[Recipe] = []
-    taken: set[int] = set()
-    copies: dict[str, int] = {}
-    for index, name in enumerate(names):
-        device = catalogue.load(name)
-        own = device.device.address
-        address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
-        if address is None:
-            raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
-        taken.add(address)
-        copies[name] = copies.get(name, -1) + 1
-        identification = counted_up(device.device.id, copies[name])
-        recipes.append(Recipe(device, address, identification, str(index), "", {}))
-    return recipes
+
+    faults: Sequence[Any] = ()
+    settings: Mapping[str, Any] = {}
+
+    def __init__(self, names: Iterable[str], touched: set[Path] | None = None) -> None:
+        """DefinitionError where a device cannot be loaded, MBusUsageError where there are too many."""
+        self.touched = set[Path]() if touched is None else touched
+        names = list(names)
+        self._recipes: list[Recipe] = []
+        taken: set[int] = set()
+        copies: dict[str, int] = {}
+        for index, name in enumerate(names):
+            device = self._load(name)
+            own = device.device.address
+            address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
+            if address is None:
+                raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
+            taken.add(address)
+            copies[name] = copies.get(name, -1) + 1
+            identification = counted_up(device.device.id, copies[name])
+            self._recipes.append(Recipe(device, address, identification, str(index), "", {}))
+
+    def _load(self, name: str) -> Device:
+        with suppress(LookupError):
+            self.touched.add(catalogue.find(name))
+        return catalogue.load(name)
+
+    def recipes(self, seed: int) -> list[Recipe]:
+        """What the meters are made of, in the order of the names."""
+        return self._recipes

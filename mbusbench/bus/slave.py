@@ -16,13 +16,13 @@ DEFAULT_RESPONSE_JITTER = 2_000_000
 class Slave:
     """`indexed_at` is the primary address under which the bus finds it. `stream` names its random numbers."""
 
-    __slots__ = ("_delays", "_stream", "indexed_at", "link", "meter")
+    __slots__ = ("_delays", "indexed_at", "link", "meter", "stream")
 
     def __init__(self, meter: Meter, stream: str = "0") -> None:
         self.meter = meter
         self.link = meter.link
         self.indexed_at = meter.address
-        self._stream = stream
+        self.stream = stream
         self._delays: Random | None = None
 
     @property
@@ -40,6 +40,6 @@ class Slave:
             if low == high:
                 return low
         if self._delays is None:
-            self._delays = Random(f"{self._stream}/response_delay")
+            self._delays = Random(f"{self.stream}/response_delay")
         # Of the module's methods only random() is promised to be the same on every Python.
         return low + int(self._delays.random() * (high - low + 1))
