@@ -237,9 +237,12 @@ def _name(placed: Sequence[_Placed], mistakes: list[Mistake]) -> None:
 def _give_values(placed: Sequence[_Placed], mistakes: list[Mistake]) -> None:
     wrong: set[SourceEntry] = set()
     shared: dict[SourceEntry, tuple[object, Device]] = {}
+    options: dict[SourceEntry, dict[str, Any]] = {}
     for each in placed:
         source, entry = each.source, each.source.entry
-        each.options = {**entry.options, "settings": entry.behaviour.applied_to(each.device.settings)}
+        if source not in options:
+            options[source] = {**entry.options, "settings": entry.behaviour.applied_to(each.device.settings)}
+        each.options = options[source]
         if not entry.values or source in wrong:
             continue
         numbered = f" (n = {each.number})" if each.number else ""

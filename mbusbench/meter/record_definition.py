@@ -241,6 +241,8 @@ class Record(Definition):
         return moment
 
     def _check_blocks(self) -> None:
+        if "vib_block" in self.__dict__:
+            return  # checked when it was made; a device with other values has this record, too
         if self.dib is not None:
             self._check_raw_blocks()
             return
