@@ -94,6 +94,8 @@ class BusFile:
         self.touched.add(target)
         if not os.path.exists(target):
             return f"there is no file {shown(str(target), 300)}"
+        if os.path.isdir(target):
+            return f"{shown(str(target), 300)} is a directory"
         real = os.path.realpath(target)
         earlier = self._included.get(real)
         if earlier is not None:

@@ -195,7 +195,7 @@ class IncludedDefinition(Definition):
     """A file that another includes: what it has is added to that. All else is said by the outermost file."""
 
     format: Format
-    include: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_INCLUDES)] = []  # noqa: RUF012
+    include: list[str] = Field(default=[], max_length=MAX_INCLUDES)
     meters: list[MeterEntry] = Field(default=[], max_length=MAX_METERS)
     faults: list[FaultDefinition] = Field(default=[], max_length=MAX_FAULTS)
 

@@ -21,7 +21,7 @@ from mbusbench.bus.meter_entry import (
 from mbusbench.bus.recipe import Recipe, counted_up
 from mbusbench.definition.document import Document, Mistake, Path_, definition_error
 from mbusbench.definition.fields import IDENTIFICATION_NUMBER
-from mbusbench.definition.template import Template, filled
+from mbusbench.definition.template import Template, TemplateError, filled
 from mbusbench.definition.validation import shown
 from mbusbench.meter.definition import Device
 from mbusbench.meter.overriding import with_values
@@ -38,8 +38,10 @@ class SourceEntry:
     entry: MeterEntry
     device: Any = None
 
-    def mistake(self, path: Path_, text: str) -> Mistake:
-        return self.document.mistake(("meters", self.index, *path), text)
+    def mistake(self, path: Path_, text: str, key: str | None = None) -> Mistake:
+        """A mistake at `path` of the entry; with `key`, one that what is there cannot have."""
+        where = ("meters", self.index, *path)
+        return self.document.mistake(where, text) if key is None else self.document.unknown_key(where, key, text)
 
     def called(self, document: Document) -> str:
         """`meters[2]`, with its file for those who read another."""
@@ -248,8 +250,8 @@ def _give_values(placed: Sequence[_Placed], mistakes: list[Mistake]) -> None:
         numbered = f" (n = {each.number})" if each.number else ""
         try:
             values = filled(entry.values, each.places)
-        except ValueError as error:
-            mistakes.append(source.mistake(("values",), f"{error}"))
+        except TemplateError as error:
+            mistakes.append(source.mistake(("values", *error.path), str(error)))
             wrong.add(source)
             continue
         assert isinstance(values, dict)
@@ -261,5 +263,5 @@ def _give_values(placed: Sequence[_Placed], mistakes: list[Mistake]) -> None:
             each.device = found
             shared[source] = values, found
         else:
-            mistakes += [source.mistake(("values", *path), text + numbered) for path, text in found]
+            mistakes += [source.mistake(("values", *path), text + numbered, key) for path, text, key in found]
             wrong.add(source)

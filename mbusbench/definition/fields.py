@@ -12,9 +12,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from mbusbench.definition.document import OtherBase
-from mbusbench.definition.validation import did_you_mean, mistake, shown
+from mbusbench.definition.validation import did_you_mean, mistake, mistakes, shown
 
 _E = TypeVar("_E", bound=Enum)
+_T = TypeVar("_T")
 
 NANOSECONDS = {
     "ns": 1,
@@ -43,6 +44,16 @@ def in_range(low: int, high: int, *, hexadecimal: bool = False) -> AfterValidato
         return value
 
     return AfterValidator(check)
+
+
+def each_once(values: list[_T]) -> list[_T]:
+    """For lists in which nothing stands twice."""
+    found = [
+        ((index,), f"{shown(value)} is listed twice") for index, value in enumerate(values) if value in values[:index]
+    ]
+    if found:
+        raise mistakes(list(found))
+    return values
 
 
 def one_of(kind: type[_E]) -> Any:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
+from mbusbench.definition.document import Path_
 from mbusbench.definition.validation import did_you_mean, shown
 
 MAX_LENGTH = 200
@@ -70,14 +71,25 @@ class Template:
         return hash(self.source)
 
 
-def filled(data: object, values: Mapping[str, int]) -> object:
-    """`data` with numbers in the places of all its texts, keys aside. ValueError as `Template`."""
-    if isinstance(data, str):
-        return Template(data, values).value(values) if "{" in data or "}" in data else data
+class TemplateError(ValueError):
+    """What is wrong with a text in the data that `filled` got, and the `path` to it."""
+
+    def __init__(self, path: Path_, text: str) -> None:
+        super().__init__(text)
+        self.path = path
+
+
+def filled(data: object, values: Mapping[str, int], path: Path_ = ()) -> object:
+    """`data` with numbers in the places of all its texts, keys aside. TemplateError where one is none."""
+    if isinstance(data, str) and ("{" in data or "}" in data):
+        try:
+            return Template(data, values).value(values)
+        except ValueError as error:
+            raise TemplateError(path, str(error)) from None
     if isinstance(data, dict):
-        return {key: filled(each, values) for key, each in data.items()}
+        return {key: filled(each, values, (*path, key)) for key, each in data.items()}
     if isinstance(data, list):
-        return [filled(each, values) for each in data]
+        return [filled(each, values, (*path, index)) for index, each in enumerate(data)]
     return data
 
 

@@ -92,6 +92,10 @@ _WANTED = {
 }
 
 
+def _is_number_in_quotes(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit()
+
+
 def _words(error: ErrorDetails) -> str:
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind in ("less_than_equal", "less_than", "greater_than_equal", "greater_than"):
@@ -108,18 +112,15 @@ def _words(error: ErrorDetails) -> str:
     if wanted == "text" and isinstance(value, int | float) and not isinstance(value, bool):
         return f'{shown(value)} is a number here, text is wanted: write it in quotes ("{value}")'
     if wanted:
-        return f"{shown(value)} is not {wanted}"
+        hint = ": write it without quotes" if wanted == "a whole number" and _is_number_in_quotes(value) else ""
+        return f"{shown(value)} is not {wanted}{hint}"
     return f"{shown(value)} is not possible here"
 
 
 def _mistakes_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Mistake]:
     found: list[Mistake] = []
     for path, text, key in mistakes_in(error, model):
-        if key is None:
-            found.append(document.mistake(path, text))
-        else:
-            line, column = document.position(document.real_path((*path, key)), key=True)
-            found.append(Mistake(document.name, line, column, document.mistake(path, text).path, text))
+        found.append(document.mistake(path, text) if key is None else document.unknown_key(path, key, text))
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, model_validator
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
@@ -26,6 +26,7 @@ from mbusbench.definition.fields import (
     HexTail,
     IdentificationNumber,
     PrimaryAddress,
+    each_once,
     exact,
     in_range,
     nanoseconds,
@@ -105,10 +106,10 @@ class DeviceHeader(Definition):
     medium: Medium
     id: IdentificationNumber = "00000000"
     address: PrimaryAddress = 0
-    baud: list[Baud] = Field(default=[300, 2400], min_length=1)
+    baud: Annotated[list[Baud], Field(min_length=1), AfterValidator(each_once)] = [300, 2400]  # noqa: RUF012
     status: Byte = 0
     access_number: Byte = 0
-    configuration: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
+    configuration: Annotated[int, in_range(0, 0xFFFF, hexadecimal=True)] = 0
     response_delay: ResponseDelay | None = None
     fcb: Annotated[FcbMode, one_of(FcbMode)] = FcbMode.STRICT
     after_last: Annotated[AfterLast, one_of(AfterLast)] = AfterLast.WRAP
@@ -168,7 +169,7 @@ class Check(Definition):
 
     telegram: HexBytes
     records: list[CheckedValue] | None = None
-    number: Annotated[int, Field(ge=1, le=MAX_TELEGRAMS)] = 1
+    number: Annotated[int, in_range(1, MAX_TELEGRAMS)] = 1
     at: Duration | None = None
     source: str | None = None
 

@@ -14,21 +14,24 @@ from mbusbench.definition.validation import did_you_mean, mistakes_in, shown
 from mbusbench.meter.definition import Device
 from mbusbench.meter.record_definition import Record
 
+Wrong = tuple[Path_, str, str | None]
+"""A path in the values, what is wrong there, and the key that cannot be there."""
 
-def with_values(device: Device, values: Mapping[str, object]) -> Device | list[tuple[Path_, str]]:
-    """The device whose records named in `values` have these values; or what is wrong: (path in `values`, text).
+
+def with_values(device: Device, values: Mapping[str, object]) -> Device | list[Wrong]:
+    """The device whose records named in `values` have these values; or what is wrong with them.
 
     A record is named as for `follows`; a value is what a device file has there.
     """
     places: dict[Path_, str] = {}
-    wrong: list[tuple[Path_, str]] = []
+    wrong: list[Wrong] = []
     paths = {id(record): path for path, record in device.each_record()}
     for name in values:
         record = _named(device, name)
         if isinstance(record, str):
-            wrong.append(((name,), record))
+            wrong.append(((name,), record, None))
         elif paths[id(record)] in places:
-            wrong.append(((name,), f"is the record that {places[paths[id(record)]]!r} is, too"))
+            wrong.append(((name,), f"is the record that {places[paths[id(record)]]!r} is, too", None))
         else:
             places[paths[id(record)]] = name
     if wrong:
@@ -70,11 +73,11 @@ def _data_with(device: Device, values: Mapping[Path_, object]) -> dict[str, obje
     return {**data, "telegrams": telegrams}
 
 
-def _translated(error: ValidationError, places: Mapping[Path_, str]) -> Iterator[tuple[Path_, str]]:
-    for path, text, _ in mistakes_in(error, Device):
+def _translated(error: ValidationError, places: Mapping[Path_, str]) -> Iterator[Wrong]:
+    for path, text, key in mistakes_in(error, Device):
         real = tuple(part for part in path if not str(part).startswith("<"))
         name = places.get(real[:4])
         if name is not None:
-            yield (name, *(real[5:] if real[4:5] == ("value",) else real[4:])), text
+            yield (name, *(real[5:] if real[4:5] == ("value",) else real[4:])), text, key
         else:
-            yield (), f"{path_text(real)} of the device: {text}"
+            yield (), f"{path_text(real)} of the device: {text}", None
