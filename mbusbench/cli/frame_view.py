@@ -22,6 +22,7 @@ _REASONS = {
     "checksum": "wrong checksum",
     "stop": "no stop byte where the frame should end",
     "truncated": "the frame is cut off",
+    "parity": "parity or framing error",
 }
 
 

@@ -7,6 +7,7 @@ valid: gateways lose the idle time that the standard resynchronises by. Where id
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -34,6 +35,7 @@ class RejectReason(Enum):
     CHECKSUM = "checksum"
     STOP = "stop"
     TRUNCATED = "truncated"
+    PARITY = "parity"
 
 
 # How much of a frame was there before it failed. Of several failures in one run of rejected bytes the first of the
@@ -44,6 +46,7 @@ _RANK = {
     RejectReason.CHECKSUM: 2,
     RejectReason.STOP: 2,
     RejectReason.TRUNCATED: 2,
+    RejectReason.PARITY: 2,
 }
 
 
@@ -62,10 +65,11 @@ class FrameReader:
     stream was cut; where rejected bytes are cut, they come as several rejects.
     """
 
-    __slots__ = ("_pending",)
+    __slots__ = ("_pending", "_wrong")
 
     def __init__(self) -> None:
         self._pending = b""
+        self._wrong: Sequence[int] = ()
 
     @property
     def pending(self) -> bytes:
@@ -77,9 +81,14 @@ class FrameReader:
         """Characters that the frame under way needs at least, 0 when there is none."""
         return frame_size(self._pending, 0) - len(self._pending) if self._pending else 0
 
-    def receive(self, data: bytes) -> list[Frame | Reject]:
-        """Take the next bytes of the stream. Returns what they complete, in order."""
-        if not self._pending:
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        """Take the next bytes of the stream. Returns what they complete, in order.
+
+        `wrong` are the indexes in `data` of characters with a parity or framing error: no frame with one is valid.
+        """
+        if wrong:
+            self._wrong = (*self._wrong, *(len(self._pending) + index for index in wrong))
+        elif not self._pending:
             frame = whole_frame(data)
             if frame is not None:
                 return [frame]
@@ -92,7 +101,7 @@ class FrameReader:
 
     def clear(self) -> bytes:
         """Forget what is pending, and return it."""
-        pending, self._pending = self._pending, b""
+        pending, self._pending, self._wrong = self._pending, b"", ()
         return pending
 
     def _scan(self, data: bytes, final: bool) -> list[Frame | Reject]:
@@ -106,6 +115,8 @@ class FrameReader:
                 if not final:
                     break
                 verdict = RejectReason.TRUNCATED
+            elif self._wrong and not isinstance(verdict, RejectReason) and self._is_wrong(data, position):
+                verdict = RejectReason.PARITY
             if isinstance(verdict, RejectReason):
                 if _RANK[verdict] > _RANK[junk_reason]:
                     junk_reason = verdict
@@ -119,7 +130,14 @@ class FrameReader:
         if position > junk_start:
             found.append(Reject(data[junk_start:position], junk_reason))
         self._pending = data[position:]
+        if self._wrong:
+            self._wrong = [index - position for index in self._wrong if index >= position]
         return found
+
+    def _is_wrong(self, data: bytes, start: int) -> bool:
+        """Whether the frame that begins at `start` has a character with an error."""
+        end = start + frame_size(data, start)
+        return any(start <= index < end for index in self._wrong)
 
 
 def whole_frame(data: bytes) -> Frame | None:

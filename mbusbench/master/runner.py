@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from mbusbench.clock import call_at_ns, ns_of
@@ -15,7 +16,7 @@ from mbusbench.errors import MBusConnectionError
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Outcome, Reply
 from mbusbench.protocol.procedures import Procedure
-from mbusbench.transport.stream import Stream, ignore_data, ignore_loss
+from mbusbench.transport.stream import Stream, ignore_damaged, ignore_data, ignore_loss
 
 Result = TypeVar("Result")
 
@@ -57,6 +58,7 @@ class Runner:
         self._now = ns_of(self.loop)
         stream.take_whole_answers()
         stream.on_data = self._on_data
+        stream.on_damaged = self._on_data  # type: ignore[method-assign]
         stream.on_lost = self._end_with
 
     @property
@@ -96,6 +98,7 @@ class Runner:
     async def close(self) -> None:
         """Close the stream; a procedure under way ends with MBusConnectionError."""
         self._stream.on_data = ignore_data
+        self._stream.on_damaged = ignore_damaged  # type: ignore[method-assign]
         self._stream.on_lost = ignore_loss
         if self._timer is not None:
             self._timer.cancel()
@@ -138,13 +141,13 @@ class Runner:
             _log.debug("> %s", data.hex(" "))
         self._stream.write(data)
 
-    def _on_data(self, data: bytes) -> None:
+    def _on_data(self, data: bytes, wrong: Sequence[int] = ()) -> None:
         self.heard = True
         if self._debug:
-            _log.debug("< %s", data.hex(" "))
+            _log.debug("< %s%s", data.hex(" "), f" (errors at {', '.join(map(str, wrong))})" if wrong else "")
         now = self._now()
         link = self._link
-        link.receive(data, now)
+        link.receive(data, now, wrong)
         result = self._result
         if result is None or result.done():
             return

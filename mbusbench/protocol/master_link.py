@@ -6,7 +6,7 @@ Sans I/O: the caller writes the bytes that `start` and `poll` return, passes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
@@ -18,10 +18,11 @@ from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Received, Reply, Silence, WrongAddress
 from mbusbench.timing import bit_time, character_time, first_character_timeout, idle_time
 
+APPLICATION_ERROR = 0x70
 ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and DFC
 
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
-_DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED)
+_DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED, RejectReason.PARITY)
 _SHORTEST_FRAME = 5
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
@@ -133,7 +134,6 @@ class MasterLink:
         "_gap",
         "_held",
         "_hold_until",
-        "_idle",
         "_last",
         "_late",
         "_late_until",
@@ -150,6 +150,7 @@ class MasterLink:
         "_traffic_end",
         "_unanswered",
         "_wake_up",
+        "_wake_up_time",
         "_window_end",
         "_window_override",
         "outcome",
@@ -204,7 +205,8 @@ class MasterLink:
         self.window = self._window_override or first_character_timeout(baudrate) + self._latency
         self._settle = idle_time(baudrate) + self._latency // 10
         self._gap = bit_time(baudrate, 44) + max(self._latency, _LEAST_GAP)
-        self._idle = idle_time(baudrate)
+        # A bit longer than the slaves wait for: they are deaf until the line was idle.
+        self._wake_up_time = character_time(baudrate, len(self._wake_up)) + idle_time(baudrate) + bit_time(baudrate)
 
     def sleep(self) -> None:
         """Who is asked next may not be awake any more."""
@@ -229,15 +231,18 @@ class MasterLink:
         self._limit = now + self.window + self._longest
         return self._rouse(now) if now >= self._idle_at() else b""
 
-    def receive(self, data: bytes, now: int) -> None:
-        """Take bytes from the line. `outcome` is set when they, or nothing more, were to come."""
+    def receive(self, data: bytes, now: int, wrong: Sequence[int] = ()) -> None:
+        """Take bytes from the line. `outcome` is set when they, or nothing more, were to come.
+
+        `wrong` are the indexes of characters with a parity or framing error.
+        """
         self._last = now
         state = self._state
         if state is LinkState.IDLE or state is LinkState.QUIET:
-            self._reader.receive(data)
+            self._reader.receive(data, wrong)
             self._traffic_end = now + (self._gap if self._reader.missing else self._settle)
             return
-        for item in self._reader.receive(data):
+        for item in self._reader.receive(data, wrong):
             self._take(item, now)
             if self.outcome is not None:
                 if self._reader.missing:
@@ -275,6 +280,10 @@ class MasterLink:
                 return b""
             assert self._held is not None
             self._finish(Reply(self._held, self._attempt), now)
+            return b""
+        if self._heard() and now < (quiet := min(self._last + self._settle, self._hard_limit())):
+            # Somebody still sends, be it junk: the answer may be right behind it, and no request may go out before.
+            self._deadline = quiet
             return b""
         return self._attempt_failed(now)
 
@@ -323,7 +332,7 @@ class MasterLink:
     def _rouse(self, now: int) -> bytes:
         """The wake-up characters; the request follows after an idle line."""
         self._asleep = False
-        duration = self._character * len(self._wake_up) + self._idle
+        duration = self._wake_up_time
         self._traffic_end = now + duration
         self._limit += duration
         return self._wake_up
@@ -380,6 +389,10 @@ class MasterLink:
             self._take_foreign(frame, now)
         elif exchange.expect is Expect.NOTHING:
             self._note(frame, now)
+        elif exchange.expect is Expect.ACKNOWLEDGE and self._is_of_before(frame, now, exchange):
+            if not exchange.alone:
+                self._received.append(frame)
+            self._wait_again(now)
         elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
@@ -388,6 +401,15 @@ class MasterLink:
             self._take_doubtful(frame, now)
         else:
             self._finish(Reply(frame, self._attempt), now)
+
+    def _is_of_before(self, frame: LongFrame, now: int, exchange: Exchange) -> bool:
+        """Whether data instead of an acknowledge answer an earlier request: their slave did not hear this one then.
+
+        To a link reset nobody answers with data; to a command an error may be reported so.
+        """
+        if type(exchange.request) is ShortFrame:
+            return True
+        return frame.ci != APPLICATION_ERROR and (self._doubtful or self._late.is_copy(frame, now))
 
     def _take_doubtful(self, frame: LongFrame, now: int) -> None:
         """An answer while another one, to an earlier request, may be late: which it is shows if both come."""

@@ -25,6 +25,7 @@ _REASONS = {
     "checksum": "wrong checksum",
     "stop": "no stop byte",
     "truncated": "cut off",
+    "parity": "parity or framing error",
 }
 _SHOWN_BYTES = 16
 

@@ -6,7 +6,7 @@ It knows no frames and keeps no time. Callbacks run in the event loop, never ins
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mbusbench.errors import MBusConnectionError
 
@@ -18,6 +18,10 @@ def ignore_data(data: bytes) -> None:
     """The `on_data` of a stream that nobody listens to: what arrives is dropped."""
 
 
+def ignore_damaged(data: bytes, wrong: Sequence[int]) -> None:
+    """The `on_damaged` of a stream that nobody listens to."""
+
+
 def ignore_loss(error: MBusConnectionError) -> None:
     """The `on_lost` of a stream that nobody listens to."""
 
@@ -25,15 +29,20 @@ def ignore_loss(error: MBusConnectionError) -> None:
 class Stream(ABC):
     """A byte stream to a bus.
 
-    `on_data` gets each chunk as it arrives. `on_lost` is called once when the connection ends by itself, never after
-    `close`; no `on_data` follows it. `latency` is what this transport may add to an answer, in ns: it belongs into
-    every timeout. `sets_baudrate` says whether the rate of the line can be changed through it.
+    `on_data` gets each chunk as it arrives; one in which characters had parity or framing errors goes to `on_damaged`,
+    with their indexes, where the transport can tell. `on_lost` is called once when the connection ends by itself, never
+    after `close`; no `on_data` follows it. `latency` is what this transport may add to an answer, in ns: it belongs
+    into every timeout. `sets_baudrate` says whether the rate of the line can be changed through it.
     """
 
     on_data: DataCallback = staticmethod(ignore_data)
     on_lost: LostCallback = staticmethod(ignore_loss)
     latency: int = 0
     sets_baudrate: bool = False
+
+    def on_damaged(self, data: bytes, wrong: Sequence[int]) -> None:
+        """As `on_data`, unless whoever listens sets a callback that wants to know about errors."""
+        self.on_data(data)
 
     @property
     @abstractmethod

@@ -18,6 +18,7 @@ FRAMES: st.SearchStrategy[Frame] = st.one_of(
 # Bytes that begin no frame, so that what is found does not depend on luck.
 INERT_JUNK = st.lists(OCTET.filter(lambda octet: octet not in (0x10, 0x68, 0xE5, 0xA2)), min_size=1).map(bytes)
 TELEGRAM = LongFrame(8, 1, 0x72, bytes(range(40)))
+TELEGRAM_BYTES = TELEGRAM.encode()
 REQUEST = ShortFrame(0x7B, 1)
 STARTS = bytes((0x68, 0x68, 0x10, 0x16, 0xE5, 0xA2, 0x03, 0x04, 0xFF, 0x00))
 # Streams of mostly frame-like bytes: random ones would hardly ever come near a frame.
@@ -243,3 +244,33 @@ def test_any_bytes_like_object_is_taken() -> None:
         assert isinstance(frame.data, bytes)
         assert reader.receive(view[:5]) == []  # type: ignore[arg-type]
         assert reader.receive(view[5:]) == [TELEGRAM]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cut", range(1, len(TELEGRAM_BYTES)))
+@pytest.mark.parametrize("index", [0, 1, 3, 9, -2, -1])
+def test_frame_with_a_parity_error_is_rejected_however_it_was_cut(cut: int, index: int) -> None:
+    wrong = index % len(TELEGRAM_BYTES)
+    reader = FrameReader()
+    first = reader.receive(TELEGRAM_BYTES[:cut], [wrong] if wrong < cut else [])
+    second = reader.receive(TELEGRAM_BYTES[cut:], [wrong - cut] if wrong >= cut else [])
+    found = [*first, *second, *reader.receive(TELEGRAM_BYTES)]
+    assert isinstance(found[0], Reject)
+    assert found[0].reason is RejectReason.PARITY
+    assert [item for item in found if not isinstance(item, Reject)] == [TELEGRAM]
+
+
+def test_single_character_with_a_parity_error_is_none() -> None:
+    reader = FrameReader()
+    assert reader.receive(b"\xe5\xe5", [0]) == [Reject(b"\xe5", RejectReason.PARITY), ACK]
+
+
+def test_parity_error_before_a_frame_does_not_spoil_it() -> None:
+    reader = FrameReader()
+    assert reader.receive(b"\x00" + TELEGRAM_BYTES, [0]) == [Reject(b"\x00", RejectReason.START), TELEGRAM]
+
+
+def test_cleared_reader_forgets_parity_errors() -> None:
+    reader = FrameReader()
+    reader.receive(TELEGRAM_BYTES[:5], [0, 4])
+    reader.clear()
+    assert reader.receive(TELEGRAM_BYTES) == [TELEGRAM]

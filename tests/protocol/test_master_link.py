@@ -117,7 +117,7 @@ def last_wake(link: MasterLink, now: int) -> object:
         (LinkState.AWAITING, receive(b"\x00"), LinkState.AWAITING, None),
         (LinkState.AWAITING, receive(NKE_5), LinkState.AWAITING, None),
         (LinkState.AWAITING, receive(OTHER.encode()), LinkState.AWAITING, None),
-        (LinkState.AWAITING, receive(ANSWER_BYTES), LinkState.SETTLING, None),
+        (LinkState.AWAITING, receive(ANSWER_BYTES), LinkState.AWAITING, None),
         (LinkState.AWAITING, wake_too_early, LinkState.AWAITING, None),
         (LinkState.AWAITING, last_wake, LinkState.IDLE, Silence(3)),
         (LinkState.AWAITING, cancel, LinkState.IDLE, None),
@@ -350,18 +350,76 @@ def test_e5_in_front_of_damaged_data_is_dropped() -> None:
     assert [data for _, data in drive(link, SHORT + 200 * MS)] == [REQ_5]
 
 
-def test_data_instead_of_e5_count_only_if_no_e5_follows() -> None:
-    link = started(reset)
+@pytest.mark.parametrize("exchange", [reset, ping], ids=["reset", "ping"])
+def test_data_do_not_acknowledge_a_link_reset(exchange: Exchange) -> None:
+    link = started(exchange)
     link.receive(ANSWER_BYTES, SHORT + 20 * MS)
+    assert drive(link, SHORT + 20 * MS + WINDOW - MS) == []
     assert link.outcome is None
-    drive(link, SHORT + WINDOW - MS)
-    assert link.outcome is None
-    link.receive(E5, SHORT + WINDOW - MS)
+    link.receive(E5, SHORT + 20 * MS + WINDOW - MS)
+    drive(link, SHORT + 20 * MS + WINDOW + IDLE)
     assert link.outcome == Reply(ACK)
 
+
+def test_link_reset_that_is_answered_with_data_is_repeated_and_fails_at_last() -> None:
     link = started(reset)
     link.receive(ANSWER_BYTES, SHORT + 20 * MS)
-    drive(link, SHORT + WINDOW + MS)
+    assert [data for _, data in drive(link, SHORT + 20 * MS + WINDOW)] == [NKE_5]
+    link = started(reset, attempts=1)
+    link.receive(ANSWER_BYTES, SHORT + 20 * MS)
+    drive(link, SHORT + 20 * MS + WINDOW)
+    assert link.outcome == Garbled((ANSWER,))
+
+
+write = Exchange(LongFrame(0x53, 5, 0x51, b"\x01\x7a\x06"), Expect.ACKNOWLEDGE)
+ERROR = LongFrame(0x08, 5, 0x70, b"\x08")
+
+
+def test_data_instead_of_e5_to_a_command_count_only_if_no_e5_follows() -> None:
+    end = len(write.request_bytes) * CHARACTER
+    link = started(write)
+    link.receive(ANSWER_BYTES, end + 20 * MS)
+    drive(link, end + WINDOW - MS)
+    assert link.outcome is None
+    link.receive(E5, end + WINDOW - MS)
+    assert link.outcome == Reply(ACK)
+
+    link = started(write)
+    link.receive(ANSWER_BYTES, end + 20 * MS)
+    drive(link, end + WINDOW + MS)
+    assert link.outcome == Reply(ANSWER)
+
+
+def test_copy_of_an_answer_before_does_not_acknowledge_a_command() -> None:
+    link = answered()
+    link.start(write, 100 * MS)
+    end = 100 * MS + len(write.request_bytes) * CHARACTER
+    link.receive(ANSWER_BYTES, end + 20 * MS)
+    assert [data for _, data in drive(link, end + 20 * MS + WINDOW)] == [write.request_bytes]
+
+
+def test_late_answer_does_not_acknowledge_a_command_but_an_error_is_one() -> None:
+    link = started(read, attempts=1)
+    drive(link, SHORT + WINDOW)
+    begin = SHORT + WINDOW
+    link.start(write, begin)
+    end = begin + len(write.request_bytes) * CHARACTER
+    link.receive(ANSWER_BYTES, end + 20 * MS)
+    assert link.outcome is None
+    link.receive(ERROR.encode(), end + 120 * MS)
+    drive(link, end + 20 * MS + 2 * WINDOW)
+    assert link.outcome == Reply(ERROR)
+
+
+def test_attempt_does_not_end_while_somebody_sends() -> None:
+    link = started(read, attempts=1)
+    for number in range(1, 60):
+        at = SHORT + number * CHARACTER
+        drive(link, at)
+        link.receive(b"\x55", at)
+    assert at > SHORT + WINDOW
+    drive(link, at + CHARACTER)
+    link.receive(ANSWER_BYTES, at + IDLE - MS)
     assert link.outcome == Reply(ANSWER)
 
 

@@ -49,7 +49,10 @@ class MemoryStream(Stream):
             self._port = None
 
     def deliver(self, send: Send) -> None:
-        self.on_data(send.data)
+        if send.parity_errors or send.framing_errors:
+            self.on_damaged(send.data, sorted({*send.parity_errors, *send.framing_errors}))
+        else:
+            self.on_data(send.data)
 
     def disconnect(self) -> None:
         self._port = None

@@ -120,11 +120,16 @@ def _with_restart(source: Source, prepare: Prepare, max_telegrams: int) -> Proce
     if unprepared is not None:
         return Readout(source.address, (), unprepared)
     result = yield from _telegrams(source, max_telegrams)
-    if result.failure is None or result.failure.kind not in _LINK_FAILURES:
+    if result.failure is None or not _may_be_an_accident(result.failure, len(result.telegrams) >= max_telegrams):
         return result
     if (yield from prepare()) is not None:
         return result
     return (yield from _telegrams(source, max_telegrams))
+
+
+def _may_be_an_accident(failed: Failure, is_full: bool) -> bool:
+    """Whether it may be otherwise the next time. One telegram twice is, where the line or a gateway doubled it."""
+    return failed.kind in _LINK_FAILURES or (failed.kind is FailureKind.TOO_MANY_TELEGRAMS and not is_full)
 
 
 def _telegrams(source: Source, max_telegrams: int) -> Procedure[Readout]:
