@@ -139,6 +139,11 @@ def test_keys_of_the_catalogue_are_documented() -> None:
     assert set(shown) == _documented("devices")
 
 
+def test_keys_of_quirks_are_documented() -> None:
+    shown: dict[str, Any] = json.loads(invoke("quirks", "--json", "slow").stdout)
+    assert set(shown) == _documented("quirks")
+
+
 def test_telegram_written_by_hand_in_the_documentation_can_be_built() -> None:
     (block,) = _blocks("json.md", "json")
     frame = invoke("encode", "-", stdin=block.encode()).stdout

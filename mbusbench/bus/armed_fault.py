@@ -60,7 +60,7 @@ class ArmedFault:
 
     __slots__ = ("_addresses", "_masks", "definition", "hits", "last_hit", "met", "random", "seen")
 
-    def __init__(self, definition: FaultDefinition, seed: int) -> None:
+    def __init__(self, definition: FaultDefinition, seed: int | str) -> None:
         self.definition = definition
         self.random = Random(f"{seed}/fault/{definition.name}")
         self.seen = 0

@@ -22,7 +22,7 @@ from mbusbench.bus.noise import Noise
 from mbusbench.bus.population import Population
 from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
 from mbusbench.bus.recipe import DeviceList
-from mbusbench.bus.slave import Slave
+from mbusbench.bus.slave import Slave, slaves_of, slaves_with
 from mbusbench.bus.timed_line import TimedLine
 from mbusbench.codec.address import SELECTED
 from mbusbench.codec.frame import LongFrame
@@ -96,8 +96,9 @@ class VirtualBus:
         self.epoch = epoch
         self.driver: Mover | None = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
-        self._population = Population(Slave(meter, f"{seed}/meter/{index}") for index, meter in enumerate(meters))
-        self.meters_ever = len(self._population.slaves)
+        self._housings = {meter: slaves_of(index, meter, seed) for index, meter in enumerate(meters)}
+        self._population = Population(slave for slaves in self._housings.values() for slave in slaves)
+        self.meters_ever = len(self._housings)
         """How many meters have been on the line."""
         self._baud = baud
         self._parity = parity
@@ -112,6 +113,8 @@ class VirtualBus:
         self._lag_of: LagOf | None = None
         self.set_speed(speed)
         self.faults.arm_all(faults)
+        for slave in self._population.slaves:
+            self.faults.arm_quirks(slave)
 
     def set_speed(self, speed: float | None) -> None:
         """As the argument `speed`; for a bus that was built from a file, before it is served."""
@@ -196,50 +199,63 @@ class VirtualBus:
         """The slaves that the meters are on the line, in the same order."""
         return self._population.slaves
 
+    @property
+    def housings(self) -> list[Meter]:
+        """The meters that were put on the line, without those that share the housing of one of them."""
+        return list(self._housings)
+
     def meter(self, who: str | int) -> Meter:
         """The meter by that name or at that primary address. MBusUsageError where there is none, or are several."""
-        return self._slave(who).meter
+        return self._housed(who)
 
     def add_meter(self, meter: Meter, time: int | None = None) -> Meter:
         """Put a meter on the line, behind the others; at a time of the line (ns), which is now if not given."""
         time = self._present() if time is None else time
-        slave = Slave(meter, f"{self.seed}/meter/{self.meters_ever}")
+        slaves = self._housings[meter] = slaves_of(self.meters_ever, meter, self.seed)
         self.meters_ever += 1
-        self._population.add(slave)
-        self._note(ADDED, None, time, slave.name)
+        for slave in slaves:
+            self._population.add(slave)
+        self._note(ADDED, None, time, slaves[0].name)
         return meter
 
     def remove_meter(self, who: Meter | str | int, time: int | None = None) -> Meter:
-        """Take a meter off the line, also in the middle of an answer. `who` as for `meter`."""
+        """Take a meter off the line, also in the middle of an answer, with all that its housing holds."""
         time = self._present() if time is None else time
-        slave = self._slave(who)
-        self._take_off(slave, time)
-        self._population.remove(slave)
-        self._note(REMOVED, None, time, slave.name)
-        return slave.meter
+        meter = self._housed(who)
+        slaves = self._take_off(meter, time)
+        for slave in slaves:
+            self._population.remove(slave)
+        self._note(REMOVED, None, time, slaves[0].name)
+        return meter
 
     def replace_meter(self, who: Meter | str | int, meter: Meter, time: int | None = None) -> Meter:
         """Exchange a meter for another, which takes its place in the order and its stream of response delays."""
         time = self._present() if time is None else time
-        former = self._slave(who)
-        self._take_off(former, time)
-        self._population.replace(former, Slave(meter, former.stream))
-        self._note(REPLACED, None, time, former.name)
+        former = self._take_off(self._housed(who), time)
+        slaves = self._housings[meter] = slaves_with(former[0].stream, meter)
+        self._population.replace(former, slaves)
+        self._note(REPLACED, None, time, former[0].name)
         return meter
 
-    def _take_off(self, slave: Slave, time: int) -> None:
-        self._line.power_cycle(time, slave)
-        self.faults.forget(slave)
+    def _take_off(self, meter: Meter, time: int) -> list[Slave]:
+        slaves = self._housings.pop(meter)
+        for slave in slaves:
+            self._line.power_cycle(time, slave)
+            self.faults.forget(slave)
         if self.driver is not None:
             self.driver.wake()
+        return slaves
 
-    def _slave(self, who: Meter | str | int) -> Slave:
+    def _housed(self, who: Meter | str | int) -> Meter:
+        """The meter that is meant; of several in one housing the one that was put on the line."""
         if isinstance(who, Meter):
-            found = [slave for slave in self.slaves if slave.meter is who]
+            found = [main for main, slaves in self._housings.items() if any(slave.meter is who for slave in slaves)]
         elif isinstance(who, str):
-            found = [slave for slave in self.slaves if who and slave.meter.name == who]
+            found = [main for main in self._housings if who and main.name == who]
         else:
-            found = [slave for slave in self.slaves if slave.meter.address == who]
+            found = [
+                main for main, slaves in self._housings.items() if any(slave.meter.address == who for slave in slaves)
+            ]
         if len(found) == 1:
             return found[0]
         what = {str: f"named {who!r}", int: f"at address {who}"}.get(type(who), "that is this one")

@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from mbusbench.bus.armed_fault import ArmedFault, Passing, names_of
-from mbusbench.bus.fault import Direction, FaultDefinition, mistakes_of_faults
+from mbusbench.bus.fault import Direction, FaultDefinition, FrameName, mistakes_of_faults
 from mbusbench.bus.fault_action import Disconnect, PowerCycle, StuckFcb
 from mbusbench.bus.fault_kinds import Place
 from mbusbench.bus.fault_memory import FaultMemory
 from mbusbench.bus.interference import Altered, Interference
-from mbusbench.bus.slave import Slave
+from mbusbench.bus.slave import QuirkedSlave, Slave
 from mbusbench.codec.frame import LongFrame, ShortFrame, decode_frame
 from mbusbench.definition.validation import did_you_mean
 from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.line.answer_faults import Noise, Stale
 from mbusbench.line.effect import Burst, Bursts, Effect, Sender
 from mbusbench.line.wire import Parity, Transmission, WireSignal
+from mbusbench.protocol.slave_quirk import QuirkedLink, SlaveQuirk
 from mbusbench.trace.event import FAULT, Kind, TraceEvent, TraceSink
 
 
@@ -66,6 +67,8 @@ class FaultSchedule:
         self._needs_telegrams = False
         self._dark_until: dict[Slave | None, int] = {}
         self._plans = 0
+        self._quirks: dict[Slave, list[ArmedFault]] = {}
+        self._listeners: list[SlaveQuirk] = []
         self.observers: list[Callable[[ArmedFault], None]] = []
         """Called for each fault that acted, and for each that is armed no more."""
 
@@ -84,6 +87,20 @@ class FaultSchedule:
             raise MBusUsageError(f"fault {path[0]}: {text}")
         for fault in faults:
             self._arm(fault)
+
+    def arm_quirks(self, slave: Slave) -> None:
+        """What a slave's quirks do on the wire, for good: these faults are the slave's, and not in this collection."""
+        if not isinstance(slave, QuirkedSlave):
+            return
+        for name, wire in slave.meter.quirks.wire:
+            frames = [FrameName(frame) for frame in wire.frames]
+            fault = FaultDefinition.model_validate(
+                {"name": f"quirk {name}", "frame": frames, "every": wire.every, "do": list(wire.effects)}
+            )
+            self._quirks.setdefault(slave, []).append(ArmedFault(fault, slave.stream))
+        if isinstance(slave.link, QuirkedLink):
+            self._listeners += [quirk for quirk in slave.link.quirks if quirk.listens]
+        self._enable()
 
     def _arm(self, fault: FaultDefinition) -> ArmedFault:
         armed = ArmedFault(fault, self._seed)
@@ -153,9 +170,14 @@ class FaultSchedule:
 
     def of_master(self, transmission: Transmission, port: int, now: int) -> Sequence[WireSignal] | None:
         """What the line carries to the slaves instead of the master's characters, None as they are."""
-        if not self._requests:
+        if not (self._requests or self._listeners):
             return None
         frame = _frame(transmission.data)
+        if frame is None:
+            for quirk in self._listeners:
+                quirk.characters(len(transmission.data), now)
+        if not self._requests:
+            return None
         passing = Passing(frame, transmission.data, names_of(frame))
         chosen = self._chosen(self._requests, passing, now)
         original: Bursts = (Burst(0, transmission.data, transmission.flipped),)
@@ -183,7 +205,7 @@ class FaultSchedule:
         """Whether the slave gets the frame: not while its power is off."""
         if self._dark_until and self._is_dark(slave, now):
             return False
-        if self._answers or self._stuck:
+        if self._answers or self._stuck or self._quirks:
             self._asked_at[slave] = now
         if self._stuck:
             meter = slave.meter
@@ -209,6 +231,8 @@ class FaultSchedule:
             self._memory.note_answer(request, slave)
         chosen = self._decided.pop(slave, [])
         stuck = len(chosen)
+        if self._quirks:
+            chosen += self._chosen(self._quirks.get(slave, ()), passing, due - waited, earlier)
         chosen = [*chosen, *self._chosen(self._answers, passing, due - waited, earlier)]
         if not chosen:
             return None
@@ -348,7 +372,8 @@ class FaultSchedule:
         self._enable()
 
     def _enable(self) -> None:
-        asked = self._requests or self._answers or self._stuck or self._dark_until
+        armed = self._requests or self._answers or self._stuck or self._dark_until
+        asked = bool(armed or self._quirks or self._listeners)
         self._host.interference = self if asked else None
 
 

@@ -55,7 +55,7 @@ class LiveBus:
         self.bus = build(source)
         self._settings = dict(source.settings)
         self._faults = {fault.definition.name: fault for fault in source.faults}
-        self._served = list(zip(source.recipes(self.bus.seed), self.bus.meters, strict=True))
+        self._served = list(zip(source.recipes(self.bus.seed), self.bus.housings, strict=True))
 
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> LiveBus:
@@ -100,7 +100,8 @@ class LiveBus:
     ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int]:
         """Names of what was added, changed and removed, and how many were kept."""
         bus = self.bus
-        here = [(recipe, meter) for recipe, meter in self._served if any(each is meter for each in bus.meters)]
+        on_line = set(bus.housings)
+        here = [(recipe, meter) for recipe, meter in self._served if meter in on_line]
         partner = _partners(recipes, [recipe for recipe, _ in here])
         gone = set(range(len(here))) - {index for index in partner if index is not None}
         removed = [here[each] for each in sorted(gone)]

@@ -14,6 +14,7 @@ from mbusbench.definition.template import Template
 from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.definition import MAX_EVENTS, Baud, Manufacturer, Medium, ResponseDelay
+from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_settings import AfterLast
 
@@ -147,6 +148,7 @@ class MeterEntry(Definition):
     after_last: Annotated[AfterLast, one_of(AfterLast)] | None = None
     response_delay: ResponseDelay | None = None
     behaviour: Behaviour = Behaviour()
+    quirks: QuirkList = ()
     alarms: list[AlarmDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
     busy: list[BusyDefinition] | None = Field(default=None, max_length=MAX_EVENTS)
     security: Security | None = None

@@ -25,6 +25,7 @@ from mbusbench.definition.template import Template, TemplateError, filled
 from mbusbench.definition.validation import shown
 from mbusbench.meter.definition import Device
 from mbusbench.meter.overriding import with_values
+from mbusbench.meter.quirk import Quirks, contradictions, merged
 from mbusbench.protocol.slave_security import record_space
 
 
@@ -103,6 +104,8 @@ def place(entries: Sequence[SourceEntry], allow_duplicate_addresses: bool) -> Pl
 def meter_mistakes(source: SourceEntry) -> Iterator[tuple[str, str]]:
     """(key of the entry, what is wrong with it on its device)."""
     entry, device = source.entry, source.device
+    yield from (("quirks", text) for text in _quirk_mistakes(entry, device))
+    device = Quirks(merged(device.quirks, entry.quirks)).device(device)
     security = device.device.security if entry.security is None else entry.security
     if entry.key is not None and security is None:
         yield "key", "neither the entry nor the device says which security: 5 or 7"
@@ -114,6 +117,13 @@ def meter_mistakes(source: SourceEntry) -> Iterator[tuple[str, str]]:
             yield "security", f"a telegram of the device has {longest} bytes of records, an encrypted one holds {space}"
     if entry.baud is not None and entry.baud not in device.device.baud:
         yield "baud", f"the device knows {', '.join(map(str, device.device.baud))}"
+
+
+def _quirk_mistakes(entry: MeterEntry, device: Device) -> Iterator[str]:
+    """What does not go together of the entry and its device."""
+    decided = {key: f"behaviour.{key}" for key in entry.behaviour.model_fields_set}
+    decided |= {key: f"{key}" for key in ("fcb", "after_last", "response_delay") if key in entry.model_fields_set}
+    yield from (text for _, text in contradictions(merged(device.quirks, entry.quirks), decided))
 
 
 def _addressed(entries: Sequence[SourceEntry], duplicates: bool, mistakes: list[Mistake]) -> list[_Placed]:
@@ -243,7 +253,9 @@ def _give_values(placed: Sequence[_Placed], mistakes: list[Mistake]) -> None:
     for each in placed:
         source, entry = each.source, each.source.entry
         if source not in options:
-            options[source] = {**entry.options, "settings": entry.behaviour.applied_to(each.device.settings)}
+            settings = entry.behaviour.applied_to(each.device.settings)
+            quirks = merged(each.device.quirks, entry.quirks)
+            options[source] = {**entry.options, "settings": settings, "quirks": quirks}
         each.options = options[source]
         if not entry.values or source in wrong:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
@@ -41,12 +41,16 @@ class Population:
         self._unindex(slave)
         self._selected.pop(slave, None)
 
-    def replace(self, former: Slave, slave: Slave) -> None:
-        """In its place in the order of all."""
-        self.slaves = [slave if each is former else each for each in self.slaves]
-        self._unindex(former)
-        self._selected.pop(former, None)
-        self._index(slave)
+    def replace(self, former: Sequence[Slave], slaves: Sequence[Slave]) -> None:
+        """In the place of the first of them in the order of all."""
+        place = self.slaves.index(former[0])
+        others = [each for each in self.slaves[place:] if each not in former]
+        self.slaves = [*self.slaves[:place], *slaves, *others]
+        for slave in former:
+            self._unindex(slave)
+            self._selected.pop(slave, None)
+        for slave in slaves:
+            self._index(slave)
 
     def _index(self, slave: Slave) -> None:
         self._by_address[slave.indexed_at] = [*self._by_address.get(slave.indexed_at, ()), slave]

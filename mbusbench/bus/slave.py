@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mbusbench.meter.meter import Meter
+from mbusbench.protocol.slave_quirk import QuirkedLink
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
@@ -43,3 +44,27 @@ class Slave:
             self._delays = Random(f"{self.stream}/response_delay")
         # Of the module's methods only random() is promised to be the same on every Python.
         return low + int(self._delays.random() * (high - low + 1))
+
+
+class QuirkedSlave(Slave):
+    """A slave with quirks: some of them delay its answers."""
+
+    __slots__ = ()
+
+    def response_delay(self, baud: int) -> int:
+        delay = super().response_delay(baud)
+        return delay + self.link.extra_delay if isinstance(self.link, QuirkedLink) else delay
+
+
+def slaves_of(index: int, meter: Meter, seed: int) -> list[Slave]:
+    """The slaves of the bus's meter with this number: itself, and a second one in the same housing."""
+    return slaves_with(f"{seed}/meter/{index}", meter)
+
+
+def slaves_with(stream: str, meter: Meter) -> list[Slave]:
+    """The same, by the name of the random numbers."""
+    if not meter.quirks.used:
+        return [Slave(meter, stream)]
+    second = meter.second()
+    slaves: list[Slave] = [QuirkedSlave(meter, stream)]
+    return slaves if second is None else [*slaves, QuirkedSlave(second, f"{stream}/second")]

@@ -37,6 +37,7 @@ COMMANDS = {
     "encode": "Build a frame: the inverse of decode.",
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
+    "quirks": "List what meters do differently, by name.",
 }
 
 

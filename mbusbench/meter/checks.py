@@ -26,7 +26,7 @@ _HEADER = 12
 
 
 def failures(device: Device) -> list[str]:
-    """What is wrong, one line each; empty where every check holds."""
+    """What is wrong, one line each; empty where every check holds. The device is judged with its quirks."""
     return [
         f"checks[{index}]: {text}" for index, check in enumerate(device.checks) for text in _failures(device, check)
     ]
@@ -57,16 +57,16 @@ def _failures(device: Device, check: Check) -> Iterator[str]:
     if not isinstance(frame, LongFrame) or frame.ci != VARIABLE_DATA or len(frame.data) < _HEADER:
         yield "the telegram is no answer with CI 72"
         return
-    yield from _identity(device, frame)
-    yield from _rebuilt(device, check, frame)
+    meter = Meter(device)
+    yield from _identity(meter, frame)
+    yield from _rebuilt(meter.device, check, frame)
     if check.records is not None:
         values = [record.value for record in Telegram.decode(frame.ci, frame.data).records]
         yield from _values(check.records, values)
 
 
-def _identity(device: Device, frame: LongFrame) -> Iterator[str]:
-    own = device.device
-    expected = own.manufacturer.to_bytes(2, "little") + bytes([own.version, own.medium])
+def _identity(meter: Meter, frame: LongFrame) -> Iterator[str]:
+    expected = meter.wire_address[4:]
     if frame.data[4:8] != expected:
         found = frame.data[4:8].hex(" ").upper()
         yield f"manufacturer, version and medium are {found} in the telegram, {expected.hex(' ').upper()} in the device"

@@ -35,6 +35,8 @@ from mbusbench.definition.fields import (
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.generator import Generator
+from mbusbench.meter.quirk import contradictions
+from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.meter.record_definition import Record
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_security import record_space
@@ -183,6 +185,7 @@ class Device(Definition):
     confidence: Annotated[Confidence, one_of(Confidence)] | None = None
     device: DeviceHeader
     behaviour: Behaviour = Behaviour()
+    quirks: QuirkList = ()
     alarms: list[AlarmDefinition] = Field(default=[], max_length=MAX_EVENTS)
     busy: list[BusyDefinition] = Field(default=[], max_length=MAX_EVENTS)
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
@@ -216,7 +219,10 @@ class Device(Definition):
 
     @model_validator(mode="after")
     def _consistent(self) -> Device:
-        wrong = [*self._name_mistakes(), *self._size_mistakes(), *self._follow_mistakes(), *self._range_mistakes()]
+        wrong: list[tuple[Path_, str]] = [
+            (("quirks", index), text) for index, text in contradictions(self.quirks, self._decided())
+        ]
+        wrong += [*self._name_mistakes(), *self._size_mistakes(), *self._follow_mistakes(), *self._range_mistakes()]
         if not self.readout(None):
             wrong.append((("telegrams",), "all of them belong to an application: none is left for an ordinary readout"))
         wrong += [
@@ -284,6 +290,12 @@ class Device(Definition):
         """The record with a name that `follows` may use."""
         records = self.named[name]
         return next((record for record in records if record.name == name), records[0])
+
+    def _decided(self) -> dict[str, str]:
+        """The settings that the file gives, and where."""
+        given = {key: f"behaviour.{key}" for key in self.behaviour.model_fields_set}
+        header = {"fcb", "after_last", "response_delay"} & self.device.model_fields_set
+        return given | {key: f"device.{key}" for key in header}
 
     def _name_mistakes(self) -> Iterator[tuple[Path_, str]]:
         seen: set[str] = set()

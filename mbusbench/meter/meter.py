@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from mbusbench.codec.record import RecordHeader
 from mbusbench.meter import clock, writing
@@ -14,6 +14,8 @@ from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import MAX_RECORD_BYTES, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
+from mbusbench.meter.quirk import Quirks, UsedQuirk
+from mbusbench.meter.quirk_list import quirks_of
 from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
 from mbusbench.protocol.fcb import FcbMode
@@ -21,6 +23,7 @@ from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
 from mbusbench.protocol.slave_application import SlaveApplication
 from mbusbench.protocol.slave_commands import ACCESS_VIOLATION, DATA_ERROR, CommandError, WrittenRecord
 from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.protocol.slave_quirk import QuirkedDevice, QuirkedLink
 from mbusbench.protocol.slave_security import SlaveSecurity, record_space
 from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
 
@@ -38,8 +41,8 @@ class Meter:
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
     and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,
-    until) are at times of the bus. `baud` is the rate it is set to, None for that of its line. `name` is for people and
-    `VirtualBus.meter`. `link` is the slave that a bus speaks to.
+    until) are at times of the bus. `quirks` are as in a device file. `baud` is the rate it is set to, None for that of
+    its line. `name` is for people and `VirtualBus.meter`. `link` is the slave that a bus speaks to.
     """
 
     __slots__ = (
@@ -56,6 +59,7 @@ class Meter:
         "key",
         "link",
         "name",
+        "quirks",
         "response_delay",
         "security",
         "seed",
@@ -84,9 +88,12 @@ class Meter:
         key: bytes | None = None,
         baud: int | None = None,
         name: str = "",
+        quirks: Iterable[str | Mapping[str, Any] | UsedQuirk] | None = None,
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
     ) -> None:
+        self.quirks = Quirks(device.quirks if quirks is None else quirks_of(quirks))
+        device = self.quirks.device(device)
         own = device.device
         self.device = device
         self.address = own.address if address is None else address
@@ -97,8 +104,11 @@ class Meter:
             + (own.manufacturer if manufacturer is None else manufacturer).to_bytes(2, "little")
             + bytes([own.version if version is None else version, own.medium if medium is None else medium])
         )
+        if self.quirks.used:
+            self.wire_address = self.quirks.identity(self.wire_address)
+            settings = replace(settings or device.settings, **self.quirks.settings)
         self.settings = _settings(settings or device.settings, fcb, after_last)
-        self.response_delay = response_delay or own.response_delay
+        self.response_delay = response_delay or self.quirks.response_delay or own.response_delay
         self.alarms = tuple(each.alarm for each in device.alarms) if alarms is None else tuple(alarms)
         self.busy = tuple((each.from_, each.until) for each in device.busy) if busy is None else tuple(busy)
         self.security = own.security if security is None else security
@@ -115,15 +125,16 @@ class Meter:
 
     def _new_link(self) -> SlaveLink:
         secured = SlaveSecurity(self.security, self.key) if self.security is not None and self.key is not None else None
+        quirks = self.quirks.pieces()
         application = SlaveApplication(
-            self,
+            QuirkedDevice(self, quirks) if quirks else self,
             self.settings,
             access_number=self.device.device.access_number,
             alarms=SlaveAlarms(self.alarms) if self.alarms else None,
             busy=self.busy,
             security=secured,
         )
-        return SlaveLink(application, baud=self.baud)
+        return QuirkedLink(application, quirks, baud=self.baud) if quirks else SlaveLink(application, baud=self.baud)
 
     def continue_from(self, former: Meter) -> None:
         """Take over what a meter keeps without power from the one that this one replaces.
@@ -145,6 +156,29 @@ class Meter:
         if application.alarms is None:
             application.alarms = SlaveAlarms()
         application.alarms.add(alarm)
+
+    def second(self) -> Meter | None:
+        """The other meter in the housing, where a quirk says that there is one: alike but for its secondary address."""
+        wire_address = self.quirks.second(self.wire_address)
+        if wire_address is None:
+            return None
+        other = Meter(
+            self.device,
+            address=self.address,
+            status=self.status,
+            response_delay=self.response_delay,
+            settings=self.settings,
+            alarms=self.alarms,
+            busy=self.busy,
+            security=self.security,
+            key=self.key,
+            baud=self.baud,
+            quirks=self.quirks.without_second(),
+            seed=f"{self.seed}/second",
+            epoch=self._clock.at(0),
+        )
+        other.set_wire_address(wire_address)
+        return other
 
     def _bind(self) -> None:
         telegrams = self._plan.telegrams

@@ -150,6 +150,20 @@ class SlaveApplication:
         self._started = False
         self._choose()
 
+    @property
+    def place(self) -> int:
+        """How many telegrams of the readout under way were sent."""
+        return self._next
+
+    @place.setter
+    def place(self, place: int) -> None:
+        self._next = place
+
+    @property
+    def telegram_count(self) -> int:
+        """Telegrams of a whole readout, as far as it is known before it begins."""
+        return self._count
+
     def power_up(self) -> None:
         """What the bus fed is gone: cursor, error to report, selections, prepared writes."""
         self.pending_error = None

@@ -259,3 +259,14 @@ def test_meter_that_was_taken_off_by_hand_comes_back_with_the_next_reload(files:
     live = LiveBus.from_yaml(files / "bus.yaml")
     live.bus.remove_meter("hall")
     assert live.reload().added == ("hall",)
+
+
+def test_meters_in_one_housing_come_and_go_together(files: Path) -> None:
+    live = LiveBus.from_yaml(files / "bus.yaml")
+    change(files / "bus.yaml", "address: 6, name: hall", "address: 6, name: hall, quirks: [two_in_one_housing]")
+    assert live.reload().changed == ("hall",)
+    assert [meter.address for meter in live.bus.meters] == [5, 6, 6, 10, 11, 12]
+    assert [meter.address for meter in live.bus.housings] == [5, 10, 11, 12, 6]
+    assert live.reload().kept == 5
+    live.bus.remove_meter(6)
+    assert [meter.address for meter in live.bus.meters] == [5, 10, 11, 12]

@@ -10,57 +10,52 @@ right is
     P = P(the characters from CI on add up to 0) - P(they are as they were), times P(all others are as they were)
 
 where the distribution of the sum is the convolution of all d(c), the checksum's own subtracted. It is computed as such,
-for the frames that were sent. For small p two inverted bits of equal weight and opposite direction decide it:
+for frames as they are sent. For small p two inverted bits of equal weight and opposite direction decide it:
 P ~ N p^2 without parity, N such pairs; four of them, two in each of two characters, with parity: P ~ p^4.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 _RESIDUES = 256
 _HEAD = 6  # start, L, L, start, C, A
 _ALWAYS_RIGHT = _HEAD + 1  # and the stop byte
 
-Distribution = list[float]
+
+_ROOTS = [cmath.exp(2j * cmath.pi * number / _RESIDUES) for number in range(_RESIDUES)]
 
 
 @lru_cache(maxsize=4096)
-def _added(character: int, rate: float, parity: bool) -> tuple[float, ...]:
-    """The distribution of what a damaged character adds to the sum; what is seen by parity is left out."""
-    found = [0.0] * _RESIDUES
+def _spectrum(character: int, rate: float, parity: bool) -> tuple[complex, ...]:
+    """The Fourier transform of what a damaged character adds to the sum; what is seen by parity is left out."""
+    added = [0.0] * _RESIDUES
     for mask in range(256):
         data_bits = mask.bit_count()
         weight = rate**data_bits * (1 - rate) ** (8 - data_bits)
         if parity:
             # The parity bit is inverted too where that makes the number even, else it must not be.
             weight *= rate if data_bits % 2 else 1 - rate
-        found[((character ^ mask) - character) % _RESIDUES] += weight
-    return tuple(found)
-
-
-def _convolved(first: Sequence[float], second: Sequence[float], sign: int) -> Distribution:
-    result = [0.0] * _RESIDUES
-    likely = [(value, weight) for value, weight in enumerate(second) if weight]
-    for residue, weight in enumerate(first):
-        if weight:
-            for value, other in likely:
-                result[(residue + sign * value) % _RESIDUES] += weight * other
-    return result
+        added[((character ^ mask) - character) % _RESIDUES] += weight
+    return tuple(
+        sum(weight * _ROOTS[residue * frequency % _RESIDUES] for residue, weight in enumerate(added) if weight)
+        for frequency in range(_RESIDUES)
+    )
 
 
 def unseen(frame: bytes, rate: float, *, parity: bool) -> float:
     """The probability that a long frame arrives damaged and is accepted."""
-    total = [1.0] + [0.0] * (_RESIDUES - 1)
-    characters = frame[_HEAD:-1]
-    for place, character in enumerate(characters):
-        is_checksum = place == len(characters) - 1
-        total = _convolved(total, _added(character, rate, parity), -1 if is_checksum else 1)
+    *covered, checksum = frame[_HEAD:-1]
+    # A convolution of distributions is the product of their transforms; the value at 0 is the mean of it.
+    product = [value.conjugate() for value in _spectrum(checksum, rate, parity)]
+    for character in covered:
+        product = [one * other for one, other in zip(product, _spectrum(character, rate, parity), strict=True)]
+    adds_up = sum(product).real / _RESIDUES
     bits = 9 if parity else 8
-    as_they_were = (1 - rate) ** (bits * len(characters))
-    return (total[0] - as_they_were) * (1 - rate) ** (bits * _ALWAYS_RIGHT)
+    as_they_were = (1 - rate) ** (bits * (len(covered) + 1))
+    return (adds_up - as_they_were) * (1 - rate) ** (bits * _ALWAYS_RIGHT)
 
 
 def tail(observed: int, expected: float) -> float:

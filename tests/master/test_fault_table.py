@@ -15,6 +15,7 @@ import pytest
 from mbusbench import MBusMaster, VirtualBus
 from mbusbench.bus.endpoints.memory import MemoryStream
 from mbusbench.bus.fault import Fault
+from mbusbench.bus.port import PortOptions
 from mbusbench.errors import MBusApplicationError, MBusError
 from mbusbench.trace.event import TraceEvent
 from mbusbench.transport.tcp import LATENCY as TCP_LATENCY
