@@ -33,12 +33,16 @@ COMMANDS = {
     "set-clock": "Set the clock of meters.",
     "send": "Send any command.",
     "sniff": "Stand between a master and a bus, and show what they say.",
+    "record": "Make device and bus files of a bus that answers now.",
+    "import": "Make device and bus files of what was recorded.",
     "decode": "Show what is in a frame.",
     "encode": "Build a frame: the inverse of decode.",
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
     "quirks": "List what meters do differently, by name.",
 }
+
+MODULES = {"import": "import_"}
 
 
 class CommandGroup(click.Group):
@@ -50,7 +54,7 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"mbusbench.cli.{cmd_name.replace('-', '_')}").command
+        command = import_module(f"mbusbench.cli.{MODULES.get(cmd_name, cmd_name.replace('-', '_'))}").command
         assert isinstance(command, click.Command)
         return command
 

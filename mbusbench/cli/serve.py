@@ -65,6 +65,12 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
     help="How fast the line is: as its baud rate, without any delay, or so many times its baud rate.",
 )
 @click.option(
+    "--python",
+    multiple=True,
+    metavar="MODULE",
+    help="Let device files use classes of this Python module. May be repeated.",
+)
+@click.option(
     "--trace",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_trace,
@@ -81,6 +87,7 @@ def command(
     ready_file: Path | None,
     seed: int | None,
     speed: float | str | None,
+    python: tuple[str, ...],
     trace: Path | None,
     watch: bool,
 ) -> None:
@@ -91,7 +98,9 @@ def command(
     """
     from mbusbench.cli.bus_access import run
     from mbusbench.cli.virtual_bus import build_bus
+    from mbusbench.meter.extension import allow
 
+    allow(*python)
     live = build_bus(source, seed)
     bus = live.bus
     watched = live if watch else None

@@ -329,6 +329,8 @@ _VIFE_CODES.update({row.name: bytes([0xFC, row.first]) for row in EXTENSION_FC})
 def _find(quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...]) -> ValueInformationBlock:
     if unit is not None and unit not in _UNITS:
         raise LookupError(f"no unit {unit!r}; there are {', '.join(_UNITS)}")
+    if quantity == "plain_text":
+        raise LookupError("a plain-text unit has no VIF of its own: write the record's dib and vib")
     wanted = _worth(quantity, unit, scale)
     known: list[str] = []
     for prefix, table in _TABLES:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, model_validator
 
+from mbusbench.codec.control_field import ACD, DFC
 from mbusbench.codec.frame import DATA_MAXIMUM
 from mbusbench.codec.security import BLOCK
 from mbusbench.definition.fields import Byte, Duration, hex_bytes, in_range, nanoseconds, one_of
@@ -39,6 +40,12 @@ def _reply_address(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFF:
         return value
     raise mistake(f"{shown(value)} is not an address of an answer: own, or 0..255")
+
+
+def _response_bits(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and not value & ~(ACD | DFC):
+        return value
+    raise mistake(f"{shown(value)} is not 0x20 (ACD), 0x10 (DFC), 0x30 (both) or 0")
 
 
 def _duration_or_never(value: object) -> int | None:
@@ -77,6 +84,7 @@ class Behaviour(Definition):
     acknowledgement: Annotated[settings.Acknowledgement, one_of(settings.Acknowledgement)] = (
         settings.Acknowledgement.CHARACTER
     )
+    response_bits: Annotated[int, PlainValidator(_response_bits)] = 0
     reply_address: ReplyAddress = None
     selected_reply_address: ReplyAddress = None
     test_address: bool = True

@@ -7,22 +7,21 @@ result has to be the same bytes. A check with a time compares what the meter sen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from fractions import Fraction
 
 from mbusbench.codec.control_field import RSP_UD
 from mbusbench.codec.data_field import Value, lvar_length
-from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW, DataInformationBlock
+from mbusbench.codec.dib import IDLE_FILLER, MANUFACTURER_DATA, MORE_RECORDS_FOLLOW, DataInformationBlock
 from mbusbench.codec.frame import LongFrame, decode_frame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import DecodeError
-from mbusbench.meter.definition import Check, Device
+from mbusbench.meter.definition import NO_HEADER_RESPONSE, RESPONSE, SHORT_HEADER_RESPONSE, Check, Device
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_definition import Record
-from mbusbench.protocol.slave_application import VARIABLE_DATA
 
-_HEADER = 12
+_HEADERS = {RESPONSE: 12, SHORT_HEADER_RESPONSE: 4, NO_HEADER_RESPONSE: 0}
 
 
 def failures(device: Device) -> list[str]:
@@ -54,14 +53,25 @@ def _failures(device: Device, check: Check) -> Iterator[str]:
     except DecodeError as error:
         yield f"the telegram is no valid frame: {error}"
         return
-    if not isinstance(frame, LongFrame) or frame.ci != VARIABLE_DATA or len(frame.data) < _HEADER:
-        yield "the telegram is no answer with CI 72"
+    definition = device.telegrams[check.number - 1]
+    if not isinstance(frame, LongFrame) or frame.ci != definition.ci:
+        yield f"the telegram is no answer with CI {definition.ci:02X}"
         return
     meter = Meter(device)
-    yield from _identity(meter, frame)
-    yield from _rebuilt(meter.device, check, frame)
+    if definition.data is not None:
+        if frame.data != definition.data:
+            yield "the telegram is not the data that the device has"
+    elif check.at is not None:
+        pass  # it is what the device sends, record for record
+    elif len(frame.data) < _HEADERS[frame.ci]:
+        yield "the telegram ends in its header"
+        return
+    else:
+        if definition.is_ordinary:
+            yield from _identity(meter, frame)
+        yield from _rebuilt(meter.device, check, frame)
     if check.records is not None:
-        values = [record.value for record in Telegram.decode(frame.ci, frame.data).records]
+        values = [record.value for record in Telegram.decode(frame.ci, frame.data, key=device.device.key).records]
         yield from _values(check.records, values)
 
 
@@ -75,8 +85,8 @@ def _identity(meter: Meter, frame: LongFrame) -> Iterator[str]:
 def _rebuilt(device: Device, check: Check, frame: LongFrame) -> Iterator[str]:
     definition = device.telegrams[check.number - 1]
     data = frame.data
-    position = _HEADER
-    built = data[:_HEADER]
+    position = _HEADERS[frame.ci]
+    built = data[:position]
     for index, record in enumerate(definition.records):
         head = _head(record)
         end = position + len(head)
@@ -84,7 +94,7 @@ def _rebuilt(device: Device, check: Check, frame: LongFrame) -> Iterator[str]:
             found = data[position:end].hex(" ").upper()
             yield f"records[{index}] begins with {head.hex(' ').upper()}, in the telegram it is {found or 'not there'}"
             return
-        stop = end + _data_length(head, data, end)
+        stop = end if record.raw == head else end + _data_length(head, data, end)
         built += head + data[end:stop]
         position = stop
     more = device.more_follows(check.number - 1)
@@ -99,6 +109,8 @@ def _rebuilt(device: Device, check: Check, frame: LongFrame) -> Iterator[str]:
 def _head(record: Record) -> bytes:
     if record.raw is None:
         return record.head
+    if record.raw[0] == IDLE_FILLER:
+        return record.raw
     dib = DataInformationBlock.decode(record.raw)
     return dib.raw + ValueInformationBlock.decode(record.raw, len(dib.raw)).raw
 
@@ -121,6 +133,8 @@ def _values(expected: Sequence[Fraction | str | None], found: Sequence[Value]) -
 
 
 def _same(wanted: Fraction | str | None, value: Value) -> bool:
+    if isinstance(wanted, str) and isinstance(value, time):
+        return wanted == value.isoformat()
     if isinstance(wanted, str) and isinstance(value, date):
         kind = datetime if isinstance(value, datetime) else date
         try:

@@ -70,7 +70,7 @@ def encoder(record: Record, clock: MeterClock, due: tuple[int, int] | None) -> C
             elif length == 3:
                 value = moment.time()
             try:
-                encoded = head + encode_value(dib, vib, value)  # type: ignore[arg-type]
+                encoded = head + record.as_sent(encode_value(dib, vib, value))  # type: ignore[arg-type]
             except MBusUsageError:  # set to a year that this record has no coding for
                 encoded = head + encode_value(dib, vib, None)
             shown = tick

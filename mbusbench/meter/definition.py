@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, model_v
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
+from mbusbench.codec.frame import DATA_MAXIMUM
 from mbusbench.definition.document import Document, Path_, definition_error, read_document
 from mbusbench.definition.fields import (
     Byte,
@@ -34,6 +35,7 @@ from mbusbench.definition.fields import (
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.extension import DeviceExtension, extension_class
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.quirk import contradictions
 from mbusbench.meter.quirk_list import QuirkList
@@ -44,6 +46,10 @@ from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
 from mbusbench.timing import BAUD_RATES
 
 MAX_RECORD_BYTES = 240
+RESPONSE = 0x72
+SHORT_HEADER_RESPONSE = 0x7A
+NO_HEADER_RESPONSE = 0x78
+_ROOM = {RESPONSE: MAX_RECORD_BYTES, SHORT_HEADER_RESPONSE: 248, NO_HEADER_RESPONSE: 252}
 MAX_TELEGRAMS = 64
 MAX_EVENTS = 256
 
@@ -133,9 +139,12 @@ class TelegramDefinition(Definition):
     """One telegram of a readout; of another application than the ordinary one where `application` says so.
 
     `application` is the sub-code of the application reset that chooses it: application in the upper, block in the lower
-    four bits.
+    four bits. `ci` 0x7A has the short header, 0x78 none. `data` instead of records is all that stands behind the CI
+    field, header included, sent as it is: what is no variable data structure, or not to be read.
     """
 
+    ci: Byte = RESPONSE
+    data: HexTail | None = None
     application: Annotated[int, in_range(0x10, 0xFF, hexadecimal=True)] | None = None
     records: list[Record] = []  # noqa: RUF012
     manufacturer_data: HexTail | None = None
@@ -143,14 +152,32 @@ class TelegramDefinition(Definition):
 
     @model_validator(mode="after")
     def _fits(self) -> TelegramDefinition:
+        if self.data is not None:
+            self._check_data(self.data)
+            return self
+        if self.ci not in _ROOM:
+            raise mistake(f"CI {self.ci:02X} has no records (72, 78, 7A have): give its data", ["ci"])
         size = sum(record.size for record in self.records)
         if self.manufacturer_data is not None:
             size += 1 + len(self.manufacturer_data)
         elif self.more_records_follow:
             size += 1
-        if size > MAX_RECORD_BYTES:
-            raise mistake(f"{size} bytes of records, a telegram holds {MAX_RECORD_BYTES}: split it in two", ["records"])
+        room = _ROOM[self.ci]
+        if size > room:
+            raise mistake(f"{size} bytes of records, a telegram holds {room}: split it in two", ["records"])
         return self
+
+    def _check_data(self, data: bytes) -> None:
+        for key in ("records", "manufacturer_data", "more_records_follow"):
+            if key in self.model_fields_set:
+                raise mistake(f"{key} does not go together with data", [key])
+        if len(data) > DATA_MAXIMUM:
+            raise mistake(f"{len(data)} bytes, a telegram holds {DATA_MAXIMUM}", ["data"])
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether it has the long header and records: CI 72."""
+        return self.ci == RESPONSE and self.data is None
 
 
 def _checked_value(value: object) -> Fraction | str | None:
@@ -183,6 +210,7 @@ class Device(Definition):
     description: str | None = None
     source: str | None = None
     confidence: Annotated[Confidence, one_of(Confidence)] | None = None
+    python: Annotated[type[DeviceExtension], PlainValidator(extension_class)] | None = None
     device: DeviceHeader
     behaviour: Behaviour = Behaviour()
     quirks: QuirkList = ()
@@ -241,7 +269,9 @@ class Device(Definition):
                 yield ("telegrams", outer, "records", inner), record
 
     def more_follows(self, telegram: int) -> bool:
-        """Whether this telegram ends with DIF 1F."""
+        """Whether this telegram ends with DIF 1F, where it has records."""
+        if self.telegrams[telegram].data is not None:
+            return False
         stated = self.telegrams[telegram].more_records_follow
         if stated is not None:
             return stated
@@ -249,8 +279,10 @@ class Device(Definition):
         return any(_application(later) == own for later in self.telegrams[telegram + 1 :])
 
     def record_bytes(self, telegram: int) -> int:
-        """Bytes of the record area, ending included."""
+        """Bytes of the record area, ending included; 0 for a telegram that is given whole."""
         definition = self.telegrams[telegram]
+        if definition.data is not None:
+            return 0
         size = sum(record.size for record in definition.records)
         if definition.manufacturer_data is not None:
             return size + 1 + len(definition.manufacturer_data)
@@ -306,15 +338,17 @@ class Device(Definition):
                 seen.add(record.name)
 
     def _size_mistakes(self) -> Iterator[tuple[Path_, str]]:
-        limit = MAX_RECORD_BYTES if self.device.security is None else record_space(self.device.security)
         for index, telegram in enumerate(self.telegrams):
+            room = _ROOM.get(telegram.ci, DATA_MAXIMUM)
+            security = self.device.security if telegram.is_ordinary else None
+            limit = room if security is None else record_space(security)
             size = sum(record.size for record in telegram.records)
             whole = self.record_bytes(index)
-            if limit < whole <= MAX_RECORD_BYTES:
+            if limit < whole <= room:
                 text = f"{whole} bytes of records, an encrypted telegram holds {limit}: split it in two"
                 yield ("telegrams", index, "records"), text
-            if telegram.manufacturer_data is None and self.more_follows(index) and size == MAX_RECORD_BYTES:
-                text = f"{size + 1} bytes with the closing 1F, a telegram holds {MAX_RECORD_BYTES}: split it in two"
+            if telegram.manufacturer_data is None and self.more_follows(index) and size == room:
+                text = f"{size + 1} bytes with the closing 1F, a telegram holds {room}: split it in two"
                 yield ("telegrams", index, "records"), text
 
     def _follow_mistakes(self) -> Iterator[tuple[Path_, str]]:

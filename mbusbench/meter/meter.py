@@ -11,7 +11,7 @@ from typing import Any, cast
 from mbusbench.codec.record import RecordHeader
 from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
-from mbusbench.meter.definition import MAX_RECORD_BYTES, Device
+from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Part, Place, merged, plan_of
 from mbusbench.meter.quirk import Quirks, UsedQuirk
@@ -126,6 +126,8 @@ class Meter:
     def _new_link(self) -> SlaveLink:
         secured = SlaveSecurity(self.security, self.key) if self.security is not None and self.key is not None else None
         quirks = self.quirks.pieces()
+        if self.device.python is not None:
+            quirks.append(self.device.python(self))
         application = SlaveApplication(
             QuirkedDevice(self, quirks) if quirks else self,
             self.settings,
@@ -246,6 +248,18 @@ class Meter:
     def readout(self, application: int | None) -> tuple[int, ...]:
         """The telegrams of a readout (`Device.readout`)."""
         return self.device.readout(application)
+
+    def is_ordinary(self, telegram: int) -> bool:
+        """Whether the telegram has CI 72, a long header, and records."""
+        return self.device.telegrams[telegram].is_ordinary
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> tuple[int, bytes]:
+        """CI field and data of a telegram that is not ordinary, as it is sent in clear."""
+        definition = self.device.telegrams[telegram]
+        if definition.data is not None:
+            return definition.ci, definition.data
+        header = b"" if definition.ci == NO_HEADER_RESPONSE else bytes((access_number, self.status))
+        return definition.ci, header + (header and self.configuration) + self.records(telegram, now)
 
     def ending(self, telegram: int) -> bytes:
         """DIF 1F or 0F and what stands behind it, or b""."""

@@ -47,6 +47,8 @@ BCD_DIGITS = {0x9: 2, 0xA: 4, 0xB: 6, 0xC: 8, 0xE: 12}
 _TEXT = 0xD
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
+_INT32 = 0x4
+_YEAR_HUNDREDS = 0x60  # in the second byte of type F
 _FUNCTIONS = {member.name.lower(): member for member in Function}
 
 
@@ -87,7 +89,8 @@ def _number_hint(text: str) -> str:
 class Record(Definition):
     """One record. `name` is what others follow; without it the quantity's is, where only one can be meant.
 
-    `writable`: a master may write it.
+    `writable`: a master may write it. `year_hundreds`: a date and time of type F says which hundred the year is in;
+    many meters leave these two bits 0.
     """
 
     name: str | None = None
@@ -105,6 +108,7 @@ class Record(Definition):
     modifiers: list[str] = []  # noqa: RUF012
     value: Value = None
     writable: bool = False
+    year_hundreds: bool = True
 
     @model_validator(mode="after")
     def _one_notation(self) -> Record:
@@ -116,7 +120,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "year_hundreds"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )
@@ -130,6 +134,9 @@ class Record(Definition):
         self._check_blocks()
         if self.data_field and "value" not in self.model_fields_set:
             raise mistake("'value' is missing")
+        dated = self.data_field == _INT32 and self.vib_block.kind in ("date", "datetime")
+        if not self.year_hundreds and not dated:
+            raise mistake("only a date and time with code int32 has them", ["year_hundreds"])
         if isinstance(self.value, Generator):
             self._check_generator(self.value)
         else:
@@ -211,9 +218,15 @@ class Record(Definition):
         if self.data_field in (0x0, 0x8) and self.value is not None:
             raise mistake("a record without data has no value", ["value"])
         try:
-            return encode_value(self.dib_block, self.vib_block, self._register(self.value))
+            return self.as_sent(encode_value(self.dib_block, self.vib_block, self._register(self.value)))
         except MBusUsageError as error:
             raise mistake(str(error), ["value"]) from None
+
+    def as_sent(self, data: bytes) -> bytes:
+        """The data bytes, without the hundreds of a date's year where the meter does not send them."""
+        if self.year_hundreds:
+            return data
+        return data[:1] + bytes([data[1] & ~_YEAR_HUNDREDS]) + data[2:]
 
     def _register(self, value: Fraction | str | None) -> int | float | str | bytes | date | datetime | time | None:
         if value is None:
@@ -267,8 +280,8 @@ class Record(Definition):
             raise mistake(f"there is no quantity {self.vif!r}{did_you_mean(self.vif, known)}", ["vif"])
         try:
             ValueInformationBlock.find(self.vif, self.unit, self.scale)
-        except LookupError:
-            key, text = unit_mistake(self.vif, self.unit, self.scale)
+        except LookupError as error:
+            key, text = unit_mistake(self.vif, self.unit, self.scale) or ("vif", str(error))
             raise mistake(text, [key]) from None
         try:
             self.vib_block  # noqa: B018

@@ -11,11 +11,16 @@ from mbusbench.definition.validation import did_you_mean, shown
 _SCALES = range(-12, 13)
 
 
-def unit_mistake(quantity: str, unit: str | None, scale: int) -> tuple[str, str]:
-    """(key of the record, what is wrong with it): the unit is missing or another's, or the scale is not possible."""
+def unit_mistake(quantity: str, unit: str | None, scale: int) -> tuple[str, str] | None:
+    """(key of the record, what is wrong with it): the unit is missing or another's, or the scale is not possible.
+
+    None where it is neither.
+    """
     possible = _units(quantity)
     listed = ", ".join(possible) or "no unit"
     if unit is None:
+        if not possible and not scale:
+            return None
         missing = f"'unit' is missing: {quantity} is counted in {listed}"
         return ("vif", missing) if possible else ("scale", f"{quantity} has no unit that could be scaled")
     if unit not in possible:

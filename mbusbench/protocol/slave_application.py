@@ -34,6 +34,10 @@ UNSPECIFIED = 0x00
 _LAST_BASIC_ERROR = 0x09
 
 
+Datagram = tuple[int, bytes]
+"""CI field and data."""
+
+
 class SlaveDevice(Protocol):
     """The meter behind the application layer. Times are ns since the bus's epoch."""
 
@@ -59,6 +63,12 @@ class SlaveDevice(Protocol):
     def records(self, telegram: int, now: int) -> bytes:
         """The record area of one telegram, its ending (1F, 0F and manufacturer data) included."""
         ...
+
+    def is_ordinary(self, telegram: int) -> bool:
+        """Whether it has CI 72 and a long header; else `datagram` gives it whole."""
+        ...
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> Datagram: ...
 
     def ending(self, telegram: int) -> bytes:
         """What stands at the end of the record area, or b""."""
@@ -86,9 +96,6 @@ class NoData(Enum):
     SILENCE = "silence"
 
 
-Datagram = tuple[int, bytes]
-"""CI field and data."""
-
 _STANDARD = SlaveSettings()
 
 
@@ -110,6 +117,7 @@ class SlaveApplication:
         "_simple",
         "_started",
         "_telegrams",
+        "_whole",
         "access_number",
         "alarms",
         "busy_until",
@@ -214,6 +222,8 @@ class SlaveApplication:
         self.may_be_busy = bool(self._busy or self.busy_until)
         guarded = self.may_be_busy or settings.readout_credit
         special = settings.repeat is not Repeat.SAME or settings.access_number is not AccessNumber.TELEGRAM
+        self._whole = not all(map(self.device.is_ordinary, self._telegrams))
+        special = special or self._whole
         self._simple = not (chosen or guarded or special or self.security or self.pending_error is not None)
 
     def report(self, code: int) -> None:
@@ -296,10 +306,21 @@ class SlaveApplication:
         if index == 0 and self._started and self.settings.access_number is AccessNumber.READOUT:
             self.access_number = (self.access_number + 1) & 0xFF
         self._started = True
+        if self._whole and not self._selections and not self.device.is_ordinary(self._telegrams[index]):
+            return self._given(index, now)
         area, ending = self._area(index, now)
         self._next = index + 1
         self._last = (index, area, ending)
         return self._sealed(area, ending)
+
+    def _given(self, index: int, now: int) -> Datagram:
+        """A telegram that the device gives whole."""
+        self._next = index + 1
+        self._last = None
+        datagram = self.device.datagram(self._telegrams[index], self.access_number, now)
+        if self.settings.access_number is AccessNumber.TELEGRAM:
+            self.access_number = (self.access_number + 1) & 0xFF
+        return datagram
 
     def _refusal(self, now: int) -> Datagram | NoData | None:
         if self.is_busy(now):

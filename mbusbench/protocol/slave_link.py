@@ -29,6 +29,7 @@ class SlaveLink:
 
     __slots__ = (
         "_alarm_reply",
+        "_control",
         "_deaf_until",
         "_executed",
         "_fallback",
@@ -50,6 +51,7 @@ class SlaveLink:
         self.application = application
         self.baud = baud
         self._original_baud = baud
+        self._control = RSP_UD | settings.response_bits
         self._own = LinkPath(settings, settings.reply_address)
         shared = self._own if settings.fcb_paths is FcbPaths.SHARED else None
         self._selected = LinkPath(settings, settings.selected_reply_address, shared)
@@ -280,7 +282,7 @@ class SlaveLink:
         reply: Frame
         if type(datagram) is tuple:
             quiet = application.alarms is None and not application.may_be_busy
-            control = RSP_UD if quiet else self._response_control(now)
+            control = self._control if quiet else self._response_control(now)
             reply = LongFrame(control, address, datagram[0], datagram[1])
         elif datagram is NoData.SILENCE:
             return None
@@ -310,7 +312,7 @@ class SlaveLink:
     def _response_control(self, now: int) -> int:
         """RSP_UD with the bits for an alarm that waits and for a slave that takes no data now."""
         application = self.application
-        control = RSP_UD
+        control = self._control
         if application.settings.alarm_acd and application.alarms is not None and application.alarms.state(now):
             control |= ACD
         if application.settings.busy_dfc and application.is_busy(now):

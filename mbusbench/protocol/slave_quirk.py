@@ -14,7 +14,7 @@ from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import PRM, function_code
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.codec.record import RecordHeader
-from mbusbench.protocol.slave_application import SlaveApplication, SlaveDevice
+from mbusbench.protocol.slave_application import Datagram, SlaveApplication, SlaveDevice
 from mbusbench.protocol.slave_commands import WrittenRecord
 from mbusbench.protocol.slave_link import SlaveLink
 from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
@@ -146,6 +146,12 @@ class QuirkedDevice:
 
     def readout(self, application: int | None) -> tuple[int, ...]:
         return self._device.readout(application)
+
+    def is_ordinary(self, telegram: int) -> bool:
+        return self._device.is_ordinary(telegram)
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> Datagram:
+        return self._device.datagram(telegram, access_number, now)
 
     def ending(self, telegram: int) -> bytes:
         return self._device.ending(telegram)

@@ -125,6 +125,7 @@ class SlaveSettings:
     repeat: Repeat = Repeat.SAME
     access_number: AccessNumber = AccessNumber.TELEGRAM
     acknowledgement: Acknowledgement = Acknowledgement.CHARACTER
+    response_bits: int = 0  # set in the C field of every RSP_UD: ACD 20, DFC 10
     reply_address: int | None = None
     selected_reply_address: int | None = None  # the A field of answers to 253
     test_address: bool = True  # 254 is answered

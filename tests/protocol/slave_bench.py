@@ -43,6 +43,12 @@ class FakeDevice:
     def records(self, telegram: int, now: int) -> bytes:
         return self.telegrams[telegram]
 
+    def is_ordinary(self, telegram: int) -> bool:
+        return True
+
+    def datagram(self, telegram: int, access_number: int, now: int) -> tuple[int, bytes]:
+        raise NotImplementedError
+
     def ending(self, telegram: int) -> bytes:
         return b"\x1f" if self.telegrams[telegram].endswith(b"\x1f") else b""
 
