@@ -46,12 +46,16 @@ def _documented(section: str) -> set[str]:
 
 def test_device_file_of_the_documentation_is_a_device(tmp_path: Path) -> None:
     block, *additions = _blocks("device-file.md", "yaml")
+    living = next(each for each in additions if each.startswith("format: 1"))
+    additions.remove(living)
     path = tmp_path / "device.yaml"
     path.write_text(block, encoding="utf-8")
     assert len(catalogue.load(str(path)).telegrams[0].records) == 5
     assert len(block.splitlines()) < 20
-    path.write_text("".join([block, *additions]), encoding="utf-8")
+    path.write_text("".join([living, *additions]), encoding="utf-8")
     found = catalogue.load(str(path))
+    assert len(found.values) == 7
+    assert (len(found.conditions), found.clock.offset) == (2, -90 * 10**9)
     assert (len(found.alarms), len(found.busy)) == (2, 1)
     assert found.settings.start_up == 2 * 10**9
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,28 @@ def _spread(text: str) -> Iterable[int | str]:
     return range(first, last + 1)
 
 
+def trace_option(command: Any) -> Any:
+    """`--trace`: a file whose suffix names a format."""
+    return click.option(
+        "--trace",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_trace,
+        help="Record what passes: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
+    )(command)
+
+
+def _trace(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        from mbusbench.errors import MBusUsageError
+        from mbusbench.trace.files import format_of
+
+        try:
+            format_of(path)
+        except MBusUsageError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+    return path
+
+
 def key_option(command: Any) -> Any:
     """`--key`: 16 bytes as hex, or in MBUSBENCH_KEY, where other users of the machine do not see it."""
     return click.option(
@@ -100,6 +123,19 @@ def connection_options(command: Any) -> Any:
                 metavar="[COUNTx]HEX",
                 help="What wakes meters that sleep, before the first request and each repeat: 480x55.",
             ),
+            click.option(
+                "--latency",
+                type=click.FloatRange(0, 60),
+                help="Seconds that gateways may add to an answer, instead of 0.5 over a network and 0.1 else.",
+            ),
+            click.option(
+                "--reconnect",
+                type=click.FloatRange(0, 86400),
+                default=5,
+                show_default=True,
+                help="Seconds to go on trying where the connection is lost.",
+            ),
+            trace_option,
         )
     ):
         command = option(command)

@@ -7,9 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
+import click
+
+from mbusbench.cli.output import message
 from mbusbench.master import MBusMaster
+from mbusbench.trace.event import TraceSink
 
 Result = TypeVar("Result")
 
@@ -30,7 +35,31 @@ def master(url: str, options: dict[str, Any]) -> MBusMaster:
         retries=options["retries"],
         keys=options.get("key"),
         wake_up=options["wake_up"],
+        latency=options["latency"],
+        reconnect=options["reconnect"],
+        trace=_trace_to(options["trace"], url),
     )
+
+
+def _trace_to(path: Path | None, url: str) -> TraceSink | None:
+    """A file that takes events until the command ends."""
+    if path is None:
+        return None
+    from datetime import datetime
+
+    from mbusbench.trace.files import TraceFile
+    from mbusbench.trace.header import TraceHeader
+
+    file = TraceFile(path, TraceHeader(url, 0, datetime.now().replace(microsecond=0)))
+    context = click.get_current_context()
+
+    def close() -> None:
+        file.close()
+        if file.failure is not None:
+            message(f"mbusbench: {path}: the trace is not complete: {file.failure.strerror}")
+
+    context.call_on_close(close)
+    return file.record
 
 
 class _OneLine(logging.Formatter):

@@ -11,59 +11,11 @@ from collections.abc import Callable
 
 from mbusbench.bus.endpoints.driver import Driver
 from mbusbench.bus.port import PortOptions, Send
-from mbusbench.codec.frame_reader import FrameReader
 from mbusbench.errors import MBusConnectionError
 from mbusbench.line.wire import Parity
+from mbusbench.master.wire_trace import Gathering
 from mbusbench.trace.event import CLOSED, FORMAT, OPENED, Kind, TraceEvent, TraceSink
 from mbusbench.transport.stream import Stream
-
-PAUSE = 300_000_000
-"""ns after which bytes belong to something else: gateways make holes in a frame."""
-
-
-class _Gathering:
-    """What one side says, put together to frames."""
-
-    def __init__(self, kind: Kind, show: TraceSink, now: Callable[[], int]) -> None:
-        self._kind = kind
-        self._show = show
-        self._now = now
-        self._reader = FrameReader()
-        self._data = b""
-        self._port: int | None = None
-        self._began = self._last = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def receive(self, data: bytes, port: int | None, now: int) -> None:
-        if port != self._port:
-            self.flush()
-        if not self._data:
-            self._began, self._port = now, port
-        self._data += data
-        self._last = now
-        self._reader.receive(data)
-        if not self._reader.pending:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PAUSE / 1e9, self._paused)
-
-    def flush(self) -> None:
-        """Show what there is, whole or not."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._data:
-            data, self._data = self._data, b""
-            self._reader.clear()
-            self._show(TraceEvent(self._began, self._kind, self._port, "", data, self._last - self._began))
-
-    def _paused(self) -> None:
-        self._timer = None
-        rest = self._last + PAUSE - self._now()
-        if rest > 0:
-            self._timer = asyncio.get_running_loop().call_later(rest / 1e9, self._paused)
-        else:
-            self.flush()
 
 
 class Relay:
@@ -87,8 +39,8 @@ class Relay:
         self._ports: set[int] = set()
         self._next_port = 0
         self._arrived = b""
-        self._requests = _Gathering(Kind.MASTER, show, self._now)
-        self._answers = _Gathering(Kind.SLAVE, show, self._now)
+        self._requests = Gathering(Kind.MASTER, show, self._now)
+        self._answers = Gathering(Kind.SLAVE, show, self._now)
         stream.on_data = self._on_data
         stream.on_lost = self._on_lost
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbusbench.cli.arguments import trace_option
 from mbusbench.cli.endpoint_options import endpoint_options
 from mbusbench.cli.output import message, print_json
 
@@ -37,18 +38,6 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     return factor
 
 
-def _trace(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None:
-        from mbusbench.errors import MBusUsageError
-        from mbusbench.trace.files import format_of
-
-        try:
-            format_of(path)
-        except MBusUsageError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
-    return path
-
-
 @click.command(name="serve")
 @click.argument("source", nargs=-1, required=True, metavar="FILE|DEVICE...")
 @endpoint_options
@@ -70,12 +59,7 @@ def _trace(context: click.Context, parameter: click.Parameter, path: Path | None
     metavar="MODULE",
     help="Let device files use classes of this Python module. May be repeated.",
 )
-@click.option(
-    "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_trace,
-    help="Record everything that happens: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
-)
+@trace_option
 @click.option("--watch", is_flag=True, help="Follow changes of the files while serving; meters keep their state.")
 def command(
     *,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from mbusbench.cli.arguments import key_option
+from mbusbench.cli.arguments import key_option, trace_option
 from mbusbench.cli.output import json_option, message, print_line, print_text
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ PARITIES = ("even", "none", "odd")
 @click.option("--parity", type=click.Choice(PARITIES), default="even", show_default=True)
 @click.option("--records", is_flag=True, help="Show every record below its frame.")
 @click.option("--bytes", "data", is_flag=True, help="Show the bytes below each frame.")
-@click.option(
-    "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Record it too: as .jsonl for programs, .txt for people, .pcapng for Wireshark.",
-)
+@trace_option
 @key_option
 @json_option
 def command(

@@ -98,7 +98,7 @@ class Commands(ABC):
                 raise MBusUsageError(f"baud rate {rate!r} is none of {', '.join(map(str, BAUD_RATES))}")
         await self._require_baudrates()
         for rate in wanted:
-            if await self._run(partial(answers_at, target, rate, self._fcb, self._decode)) is None:
+            if await self._run(partial(answers_at, target, rate, self._fcb, self._decode), again=True) is None:
                 self._remember(target, rate)
                 return rate
         return None
@@ -141,7 +141,7 @@ class Commands(ABC):
     async def alarm(self, address: Address) -> int | None:
         """Ask for an alarm (REQ_UD1): its 8 bits, which the manufacturer defines, or None where there is none."""
         target = parse_target(address)
-        result = await self._run(partial(poll_alarm, target, self._fcb, self._decode), self._rate(target))
+        result = await self._run(partial(poll_alarm, target, self._fcb, self._decode), self._rate(target), again=True)
         if result.failure is not None:
             raise self._error(result.failure, target)
         return result.state
@@ -198,7 +198,12 @@ class Commands(ABC):
 
     @abstractmethod
     async def _run(
-        self, begin: Callable[[], Procedure[Result]], baudrate: int | None = None, *, once: bool = False
+        self,
+        begin: Callable[[], Procedure[Result]],
+        baudrate: int | None = None,
+        *,
+        once: bool = False,
+        again: bool = False,
     ) -> Result: ...
 
     @abstractmethod

@@ -19,9 +19,20 @@ from mbusbench.master.commands import Commands
 from mbusbench.master.failures import to_error
 from mbusbench.master.freshness import Freshness
 from mbusbench.master.keys import KeyRing, Keys
+from mbusbench.master.reconnection import Reconnection
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
+from mbusbench.master.search import (
+    EVERYTHING,
+    MBusFound,
+    MBusUnresolved,
+    SearchProgress,
+    SearchState,
+    begin_search,
+    search,
+)
 from mbusbench.master.target import Address, parse_target, primary_range
+from mbusbench.master.wire_trace import WireTrace
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Failure, FailureKind
@@ -29,6 +40,7 @@ from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.ping import Identification, identify, ping
 from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Readout, readout, readout_by_secondary_address
 from mbusbench.protocol.procedures.select import select
+from mbusbench.trace.event import TraceSink
 from mbusbench.transport.opening import check_line, open_stream
 from mbusbench.transport.serial import Parity
 from mbusbench.transport.stream import Stream
@@ -59,11 +71,15 @@ class MBusMaster(Commands):
     repeated. `keys` opens encrypted telegrams: one key (16 bytes or 32 hex digits), or a mapping from addresses to
     keys. `max_telegrams` bounds a readout. `connect_timeout` (s) bounds the opening. `baudrates` maps addresses of
     slaves that have a rate of their own to it. `wake_up` is sent before the first request of a call and before each
-    repeat, for meters that sleep until they hear something (`bytes(200)`, `b"\\x55" * 480`).
+    repeat, for meters that sleep until they hear something (`bytes(200)`, `b"\\x55" * 480`). `latency` is what
+    adapters, gateways and networks may add to an answer, in seconds, where that is not what the transport usually adds
+    (TCP 0.5, serial 0.1). `trace` is called with a TraceEvent for whatever passes (mbusbench.trace).
 
-    The bus is opened by `open`, by `async with`, or at first use; after the connection was lost the next call opens it
-    again. All methods raise MBusConnectionError where there is no connection, and MBusUsageError, before anything is
-    sent, where an argument is out of range. Cancelling a call (asyncio.timeout) leaves the master usable.
+    The bus is opened by `open`, by `async with`, or at first use. Where the connection is lost, a call opens it again:
+    at once, then after 0.5, 1, 2, ... s, at most 30 s, for `reconnect` seconds in all. What only reads begins again
+    then; what writes does so only where nothing was heard yet, so that nothing is done twice. All methods raise
+    MBusConnectionError where there is no connection, and MBusUsageError, before anything is sent, where an argument is
+    out of range. Cancelling a call (asyncio.timeout) leaves the master usable.
     """
 
     def __init__(
@@ -79,6 +95,9 @@ class MBusMaster(Commands):
         connect_timeout: float = 10,
         baudrates: Mapping[Address, int] | None = None,
         wake_up: bytes = b"",
+        reconnect: float = 5,
+        latency: float | None = None,
+        trace: TraceSink | None = None,
     ) -> None:
         if isinstance(source, str | os.PathLike):
             source = os.fspath(source)
@@ -86,6 +105,10 @@ class MBusMaster(Commands):
         elif not isinstance(source, Stream) and not callable(getattr(source, "connect", None)):
             raise MBusUsageError(f"{source!r} is no URL, bus or stream")
         check_line(baudrate, parity, connect_timeout)
+        if not reconnect >= 0:
+            raise MBusUsageError(f"reconnect {reconnect!r} is not a number of seconds from 0 on")
+        if latency is not None and not latency >= 0:
+            raise MBusUsageError(f"latency {latency!r} is not a number of seconds from 0 on")
         if timeout is not None and not timeout > 0:
             raise MBusUsageError(f"timeout {timeout!r} is not a positive number of seconds")
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
@@ -106,12 +129,17 @@ class MBusMaster(Commands):
         self._decode = KeyRing(keys).decode
         self._max_telegrams = max_telegrams
         self._connect_timeout = connect_timeout
+        self._reconnect = reconnect
+        self._latency = None if latency is None else round(latency * 1e9)
+        self._trace = None if trace is None else WireTrace(trace)
         self._fcb = MasterFcb()
         self._freshness = Freshness()
         self._lock = asyncio.Lock()
         self._runner: Runner | None = None
         self._link: MasterLink | None = None
         self._closed = False
+        self._was_open = False
+        self._waiting: asyncio.Future[None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -127,6 +155,9 @@ class MBusMaster(Commands):
     async def close(self) -> None:
         """Close the bus at once; calls under way and waiting end with MBusConnectionError."""
         self._closed = True
+        self._was_open = False
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.close()
@@ -146,7 +177,7 @@ class MBusMaster(Commands):
         targets = [(address, parse_target(address)) for address in addresses]
         found: dict[GivenAddress, bool] = {}
         for address, target in targets:
-            failure = await self._run(partial(self._ping, target), self._rate(target))
+            failure = await self._run(partial(self._ping, target), self._rate(target), again=True)
             if failure is not None:
                 _log.info("%s", self._error(failure, target))
             found[address] = failure is None
@@ -214,8 +245,27 @@ class MBusMaster(Commands):
 
     async def _scan(self, addresses: Iterable[int]) -> AsyncGenerator[tuple[int, MBusSlaveInfo | MBusError]]:
         for address in addresses:
-            found = await self._run(partial(identify, address, self._fcb, self._decode), self._rate(address))
+            found = await self._run(
+                partial(identify, address, self._fcb, self._decode), self._rate(address), again=True
+            )
             yield address, self._scanned(address, found)
+
+    def search(
+        self,
+        mask: str | SecondaryAddress = EVERYTHING,
+        *,
+        known: Iterable[str | SecondaryAddress] = (),
+        progress: Callable[[SearchProgress], object] | None = None,
+        state: SearchState | None = None,
+    ) -> AsyncGenerator[MBusFound | MBusUnresolved]:
+        """Find all meters whose secondary address fits `mask`, each as soon as it is sure.
+
+        MBusUnresolved stands for meters that cannot be told apart or do not say who they are. `known` are addresses
+        that may be there: they are asked for first, and save exchanges. `progress` is called after each question. The
+        search may be stopped at any time; with the same `state` it goes on, and yields what it did not yield before.
+        """
+        arguments = begin_search(mask, known, state)
+        return search(self._run, self._fcb, arguments, progress, self._error)
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
         result, stale = await self._read(target)
@@ -228,7 +278,7 @@ class MBusMaster(Commands):
 
     async def _read(self, target: int | SecondaryAddress) -> tuple[Readout, bool]:
         """A readout, and whether it has a telegram that was there before, be it in a readout that failed."""
-        result = await self._run(partial(self._readout, target), self._rate(target))
+        result = await self._run(partial(self._readout, target), self._rate(target), again=True)
         return result, bool(result.telegrams) and self._freshness.is_stale(result.address, result.telegrams)
 
     def _ping(self, target: int | SecondaryAddress) -> Procedure[Failure | None]:
@@ -255,28 +305,64 @@ class MBusMaster(Commands):
         return self._baudrates.get(target, self._baudrate) if self._baudrates else self._baudrate
 
     async def _run(
-        self, begin: Callable[[], Procedure[Result]], baudrate: int | None = None, *, once: bool = False
+        self,
+        begin: Callable[[], Procedure[Result]],
+        baudrate: int | None = None,
+        *,
+        once: bool = False,
+        again: bool = False,
     ) -> Result:
         """Run a procedure, at the usual rate where none is given.
 
-        `once`: it is not begun again on a new connection, as what was sent on the lost one may have arrived.
+        Where the connection is lost it is begun again on a new one: always if `again`, which is for what changes
+        nothing in a slave, never if `once`, otherwise only if nothing was heard yet.
         """
         rate = baudrate or self._baudrate
+        tries: Reconnection | None = None
         await self._lock.acquire()
         try:
-            reused = runner = self._runner
-            if runner is None or not runner.is_open or runner.loop is not asyncio.get_running_loop():
-                runner = await self._connected()
-            try:
-                return await runner.run(begin(), rate)
-            except MBusConnectionError:
-                # Gateways drop a connection that was idle, which shows only when it is used again.
-                if once or runner is not reused or runner.heard or self._closed:
-                    raise
-            runner = await self._connected()
-            return await runner.run(begin(), rate)
+            while True:
+                runner = self._runner
+                sent = False
+                try:
+                    if runner is None or not runner.is_open or runner.loop is not asyncio.get_running_loop():
+                        runner = await self._connected()
+                    sent = True
+                    return await runner.run(begin(), rate)
+                except MBusConnectionError:
+                    # Nothing heard: the connection was dropped while it was idle, as gateways do, and nothing was done.
+                    if sent and (once or (runner is not None and runner.heard and not again)):
+                        raise
+                    if self._closed or not self._was_open or isinstance(self._source, Stream):
+                        raise
+                    now = asyncio.get_running_loop().time()
+                    tries = tries or Reconnection(self._reconnect, now)
+                    if sent and runner is not None and runner.heard:
+                        tries.worked()
+                    wait = tries.next_wait(now, refused=not sent)
+                    if wait is None:
+                        raise
+                await self._pause(wait)
+        except BaseException:
+            # Cancelled or cut off in mid-exchange: the slave may have counted a frame whose answer nobody heard.
+            self._fcb.forget()
+            raise
         finally:
             self._lock.release()
+
+    async def _pause(self, wait: float) -> None:
+        """Wait so many seconds, or until the master is closed."""
+        if not wait:
+            return
+        _log.info("the connection was lost; trying again in %g s", wait)
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(wait):
+                await self._waiting
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting = None
 
     async def _sets_baudrate(self) -> bool:
         async with self._lock:
@@ -295,15 +381,18 @@ class MBusMaster(Commands):
             self._runner = None
             await runner.close()
         stream = await self._open_stream()
+        if self._trace is not None:
+            stream = self._trace.around(stream, self._baudrate)
         self._fcb.forget()
         self._link = MasterLink(
             self._baudrate,
-            latency=stream.latency,
+            latency=stream.latency if self._latency is None else self._latency,
             window=self._window,
             attempts=self._attempts,
             wake_up=self._wake_up,
         )
         self._runner = Runner(stream, self._link, self._baudrate)
+        self._was_open = True
         if self._closed:
             await self.close()
             raise MBusConnectionError("the master was closed")

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from mbusbench.codec.data_field import encode_value
 from mbusbench.errors import MBusUsageError
+from mbusbench.meter.conditions import ClockDefinition
 from mbusbench.meter.record_definition import Record
 
 _SECOND = 10**9
@@ -15,26 +16,66 @@ _DAY = 24 * 60 * _MINUTE
 # What a date field of so many bytes can tell apart.
 _RESOLUTION = {2: _DAY, 3: _SECOND, 4: _MINUTE, 6: _SECOND}
 
+_MILLION = 10**6
+_SUMMER = timedelta(hours=1)
+_EXACT = ClockDefinition()
+# Where a date and time says that it is summer time: (byte, bit) for so many bytes.
+_SUMMER_BIT = {4: (1, 0x80), 6: (1, 0x40)}
+
 
 class MeterClock:
-    """Local time as the meter knows it."""
+    """Local time as the meter knows it. `definition` says how far it is off."""
 
-    __slots__ = ("_day", "_since_midnight")
+    __slots__ = ("_day", "_definition", "_since", "_since_midnight", "is_set", "version")
 
-    def __init__(self, epoch: datetime) -> None:
+    def __init__(self, epoch: datetime, definition: ClockDefinition = _EXACT) -> None:
         self._day = datetime(epoch.year, epoch.month, epoch.day)
-        self._since_midnight = _nanoseconds(epoch - self._day)
+        self._definition = definition
+        self._since_midnight = _nanoseconds(epoch - self._day) + definition.offset
+        self._since = 0
+        self.is_set = definition.set
+        self.version = 0
 
     def set(self, value: datetime, now: int) -> None:
         """The clock shows `value` at `now`, ns since the bus's epoch."""
-        self._since_midnight = _nanoseconds(value - self._day) - now
+        self._since_midnight = _nanoseconds(self._standard(value) - self._day) - now
+        self._since = now
+        self.is_set = True
+        self.version += 1
 
     def ticks(self, now: int) -> int:
-        """ns since the midnight before the epoch, by this clock."""
-        return now + self._since_midnight
+        """ns since the midnight before the epoch, by this clock, without summer time."""
+        drift = self._definition.drift
+        return now + self._since_midnight + ((now - self._since) * drift // _MILLION if drift else 0)
 
     def at(self, now: int) -> datetime:
-        return self._day + timedelta(microseconds=self.ticks(now) // 1000)
+        moment = self._day + timedelta(microseconds=self.ticks(now) // 1000)
+        return moment + _SUMMER if self.is_summer(moment) else moment
+
+    def is_summer(self, standard: datetime) -> bool:
+        """Whether the clock is put forward at that time (without summer time)."""
+        if not self._definition.summer_time:
+            return False
+        begin, end = (_last_sunday(standard.year, month) for month in (3, 10))
+        return begin <= standard < end
+
+    def shows_summer(self, now: int) -> bool:
+        return self.is_summer(self._day + timedelta(microseconds=self.ticks(now) // 1000))
+
+    def _standard(self, shown: datetime) -> datetime:
+        return shown - _SUMMER if self.is_summer(shown - _SUMMER) else shown
+
+    def instant(self, shown: datetime) -> int:
+        """When the clock, as it goes now, shows that time: ns since the bus's epoch, the first whole one."""
+        ticks = _nanoseconds(self._standard(shown) - self._day) - self._since_midnight
+        rate = _MILLION + self._definition.drift
+        return self._since - (ticks - self._since) * _MILLION // -rate
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    """Of a month of 31 days, 02:00."""
+    last = datetime(year, month, 31, 2)
+    return last - timedelta(days=(last.weekday() + 1) % 7)
 
 
 def _nanoseconds(duration: timedelta) -> int:
@@ -49,31 +90,37 @@ def last_due_date(today: date, month: int, day: int) -> date:
 
 def encoder(record: Record, clock: MeterClock, due: tuple[int, int] | None) -> Callable[[int], bytes]:
     """A function of time: the record with the clock's date or time, or with the last due date (month, day)."""
-    head = record.head
-    dib, vib = record.dib_block, record.vib_block
-    length = dib.data_length or 0
+    length = record.dib_block.data_length or 0
     resolution = _DAY if due is not None else _RESOLUTION[length]
-    shown: int | None = None
+    shown: tuple[int, int] | None = None
     encoded = b""
 
     def encode(now: int) -> bytes:
         nonlocal shown, encoded
-        tick = clock.ticks(now) // resolution
+        tick = clock.ticks(now) // resolution, clock.version
         if tick != shown:
-            moment = clock.at(now)
-            value: object = moment
-            if due is not None:
+            moment: datetime | None = clock.at(now) if clock.is_set else None
+            if due is not None and moment is not None:
                 day = last_due_date(moment.date(), *due)
-                value = day if length == 2 else datetime(day.year, day.month, day.day)
-            elif length == 2:
-                value = moment.date()
-            elif length == 3:
-                value = moment.time()
-            try:
-                encoded = head + record.as_sent(encode_value(dib, vib, value))  # type: ignore[arg-type]
-            except MBusUsageError:  # set to a year that this record has no coding for
-                encoded = head + encode_value(dib, vib, None)
+                moment = datetime(day.year, day.month, day.day)
+            encoded = dated(record, moment, summer=due is None and clock.shows_summer(now))
             shown = tick
         return encoded
 
     return encode
+
+
+def dated(record: Record, moment: datetime | None, *, summer: bool = False) -> bytes:
+    """The record with a date, a time, or both, as its size has it; no valid date where there is no coding."""
+    length = record.dib_block.data_length
+    value: object = moment
+    if moment is not None and length in (2, 3):
+        value = moment.date() if length == 2 else moment.time()
+    try:
+        data = encode_value(record.dib_block, record.vib_block, value)  # type: ignore[arg-type]
+    except MBusUsageError:
+        data = encode_value(record.dib_block, record.vib_block, None)
+    if summer and moment is not None and length in _SUMMER_BIT:
+        index, bit = _SUMMER_BIT[length]
+        data = data[:index] + bytes([data[index] | bit]) + data[index + 1 :]
+    return record.head + record.as_sent(data)

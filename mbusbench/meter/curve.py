@@ -1,7 +1,8 @@
-"""Values over time, exactly: piecewise linear functions of integer nanoseconds, their integrals, and registers of both.
+"""Values over time, exactly: piecewise polynomials of integer nanoseconds, their integrals, and registers of both.
 
 All arithmetic is on integers and fractions, so that a counter which follows a power for a year holds what the closed
-form says, to the last digit. Compiled registers cost a few integer operations at each call.
+form says, to the last digit. Compiled registers cost a few integer operations at each call. What several curves make
+together is in signal.py.
 """
 
 from __future__ import annotations
@@ -10,26 +11,37 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from math import lcm
 from typing import NamedTuple
+
+from mbusbench.meter import polynomial
+from mbusbench.meter.polynomial import Polynomial
 
 Register = Callable[[int], int]
 
 
 class Piece(NamedTuple):
-    """From `start` (ns, in the curve's own time) on: `value` there, changing by `slope` per ns."""
+    """From `start` (ns, in the curve's own time) on: `value` there, changing by `slope` per ns, and so on."""
 
     start: int
     value: Fraction
     slope: Fraction = Fraction(0)
+    higher: Polynomial = ()
+
+    @property
+    def polynomial(self) -> Polynomial:
+        """In ns since `start`."""
+        return (self.value, self.slope, *self.higher)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     """Pieces in the order of time, the first one at 0; the last one goes on for ever, or all repeat after `period` ns.
 
-    The curve's own time is the bus's time plus `phase`.
+    The curve's own time is the bus's time plus `phase`. Before its time 0 a curve that does not repeat is level, unless
+    it is a single straight line.
     """
 
     pieces: tuple[Piece, ...]
@@ -42,27 +54,73 @@ class Curve:
         assert starts == sorted(set(starts))
         assert self.period is None or self.period > starts[-1]
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [piece.start for piece in self.pieces]
+
+    @cached_property
+    def _areas(self) -> list[Fraction]:
+        """The area before each piece; with a period, at last that of a whole one."""
+        areas = [Fraction(0)]
+        ends = self._starts[1:] if self.period is None else [*self._starts[1:], self.period]
+        for piece, end in zip(self.pieces, ends, strict=False):
+            areas.append(areas[-1] + polynomial.area(piece.polynomial, end - piece.start))
+        return areas
+
     @property
     def is_constant(self) -> bool:
-        return all(piece.slope == 0 and piece.value == self.pieces[0].value for piece in self.pieces)
+        return all(not any(piece[2:]) and piece.value == self.pieces[0].value for piece in self.pieces)
+
+    @property
+    def degree(self) -> int:
+        return max(len(piece.higher) + 1 if piece.higher else int(piece.slope != 0) for piece in self.pieces)
+
+    def _is_before(self, time: int) -> bool:
+        return time < 0 and self.period is None and len(self.pieces) > 1
 
     def at(self, now: int) -> Fraction:
         """The value at `now`, ns since the epoch."""
         time = now + self.phase
         if self.period is not None:
             time %= self.period
-        piece = self.pieces[bisect_right(self.pieces, time, key=lambda each: each.start) - 1]
-        return piece.value + piece.slope * (time - piece.start)
+        elif self._is_before(time):
+            return self.pieces[0].value
+        piece = self.pieces[max(bisect_right(self._starts, time) - 1, 0)]
+        return polynomial.at(piece.polynomial, time - piece.start)
+
+    def segment(self, now: int) -> tuple[int, int | None, Polynomial]:
+        """The piece that holds at `now`: from when to when, by the bus's time, and the polynomial in ns since then."""
+        time = now + self.phase
+        base = -self.phase
+        if self.period is not None:
+            turns, time = divmod(time, self.period)
+            base += turns * self.period
+        elif self._is_before(time):
+            return now, base, (self.pieces[0].value,)
+        index = max(bisect_right(self._starts, time) - 1, 0)
+        piece = self.pieces[index]
+        end = self._starts[index + 1] if index + 1 < len(self.pieces) else self.period
+        return base + piece.start, None if end is None else base + end, piece.polynomial
 
     def integral(self, now: int) -> Fraction:
         """The area under the curve from the epoch to `now`, value times ns."""
-        return _area(self, now + self.phase) - _area(self, self.phase)
+        return self._area(now + self.phase) - self._area(self.phase)
+
+    def _area(self, time: int) -> Fraction:
+        """From 0 to `time` in the curve's own time."""
+        if self._is_before(time):
+            return self.pieces[0].value * time
+        turns, rest = divmod(time, self.period) if self.period is not None else (0, time)
+        index = max(bisect_right(self._starts, rest) - 1, 0)
+        piece = self.pieces[index]
+        part = self._areas[index] + polynomial.area(piece.polynomial, rest - piece.start)
+        return part + self._areas[-1] * turns if turns else part
 
     def bounds(self) -> tuple[Fraction, Fraction] | None:
-        """The least and the greatest value there ever is, or None where it grows without end."""
-        if self.period is None and self.pieces[-1].slope:
+        """The least and the greatest value there ever is, or None where that is not known or without end."""
+        if self.degree > 1 or (self.period is None and self.pieces[-1].slope):
             return None
-        ends = [*(piece.start for piece in self.pieces[1:]), self.period or self.pieces[-1].start]
+        ends = [*self._starts[1:], self.period or self.pieces[-1].start]
         values = [piece.value for piece in self.pieces]
         values += [
             piece.value + piece.slope * (end - piece.start) for piece, end in zip(self.pieces, ends, strict=True)
@@ -70,21 +128,20 @@ class Curve:
         return min(values), max(values)
 
     def register(self, factor: Fraction) -> Register:
-        """A function of time: the whole number of steps, value times `factor`, rounded down."""
-        rows = [_Quadratic.line(piece, factor) for piece in self.pieces]
-        return _compiled(rows, [piece.start for piece in self.pieces], self.period, self.phase, 0)
+        """A function of time from the epoch on: the whole number of steps, value times `factor`, rounded down."""
+        rows = [polynomial.scaled(piece.polynomial, factor) for piece in self.pieces]
+        return _compiled(rows, self._starts, self.period, self.phase, Fraction(0))
 
     def integral_register(self, start: Fraction, per_area: Fraction) -> Register:
-        """A function of time: `start` plus the area since the epoch times `per_area`, rounded down."""
-        rows, area = [], Fraction(0)
-        ends: list[int | None] = [*(piece.start for piece in self.pieces[1:]), self.period]
-        offset = start - _area(self, self.phase) * per_area
-        for piece, end in zip(self.pieces, ends, strict=True):
-            rows.append(_Quadratic.area(piece, area * per_area + offset, per_area))
-            if end is not None:
-                area += _piece_area(piece, end - piece.start)
-        gain = area * per_area if self.period is not None else Fraction(0)
-        return _compiled(rows, [piece.start for piece in self.pieces], self.period, self.phase, gain)
+        """A function of time from the epoch on: `start` plus the area since then times `per_area`, rounded down."""
+        offset = start - self._area(self.phase) * per_area
+        rows = [
+            polynomial.scaled(polynomial.antiderivative(piece.polynomial, area), per_area)
+            for piece, area in zip(self.pieces, self._areas, strict=False)
+        ]
+        rows = [(row[0] + offset, *row[1:]) for row in rows]
+        gain = self._areas[-1] * per_area if self.period is not None else Fraction(0)
+        return _compiled(rows, self._starts, self.period, self.phase, gain)
 
 
 def constant(value: Fraction) -> Curve:
@@ -124,67 +181,53 @@ def steps(points: Sequence[tuple[int, Fraction]], *, period: int | None = None, 
     return Curve(tuple(Piece(start, value) for start, value in points), period, phase)
 
 
-def _piece_area(piece: Piece, duration: int) -> Fraction:
-    return piece.value * duration + piece.slope * duration * duration / 2
-
-
-def _area(curve: Curve, time: int) -> Fraction:
-    """From 0 to `time` in the curve's own time."""
-    turns, rest = divmod(time, curve.period) if curve.period is not None else (0, time)
-    whole, part = Fraction(0), Fraction(0)
-    ends: list[int | None] = [*(piece.start for piece in curve.pieces[1:]), curve.period]
-    for piece, end in zip(curve.pieces, ends, strict=True):
-        if rest > piece.start:
-            part += _piece_area(piece, (rest if end is None else min(rest, end)) - piece.start)
-        if end is not None and turns:
-            whole += _piece_area(piece, end - piece.start)
-    return whole * turns + part
-
-
-class _Quadratic(NamedTuple):
-    """a + b*x + c*x*x, x in the curve's own time."""
-
-    a: Fraction
-    b: Fraction
-    c: Fraction
-
-    @staticmethod
-    def line(piece: Piece, factor: Fraction) -> _Quadratic:
-        return _Quadratic((piece.value - piece.slope * piece.start) * factor, piece.slope * factor, Fraction(0))
-
-    @staticmethod
-    def area(piece: Piece, before: Fraction, factor: Fraction) -> _Quadratic:
-        value, slope, start = piece.value * factor, piece.slope * factor, piece.start
-        return _Quadratic(before - value * start + slope * start * start / 2, value - slope * start, slope / 2)
-
-
 def _compiled(
-    rows: Sequence[_Quadratic], starts: Sequence[int], period: int | None, phase: int, gain: Fraction | int
+    rows: Sequence[Polynomial], starts: Sequence[int], period: int | None, phase: int, gain: Fraction
 ) -> Register:
-    gain = Fraction(gain)
+    """The polynomials (in ns since their starts) as integers, `gain` more after each period."""
     divisor = lcm(gain.denominator, *(part.denominator for row in rows for part in row))
-    whole = [tuple(int(part * divisor) for part in row) for row in rows]
+    # Highest power first, for Horner's rule.
+    whole = [tuple(int(part * divisor) for part in reversed(polynomial.trimmed(row))) for row in rows]
     turn = int(gain * divisor)
     if len(rows) == 1 and period is None:
-        a, b, c = whole[0]
-        a, b = a + b * phase + c * phase * phase, b + 2 * c * phase
-        if c:
-            return lambda now: (a + (b + c * now) * now) // divisor
-        if b:
-            return lambda now: (a + b * now) // divisor
-        level = a // divisor
-        return lambda now: level
+        return _single(whole[0], phase, divisor)
     inner = list(starts)
 
     def open_ended(now: int) -> int:
         time = now + phase
-        a, b, c = whole[bisect_right(inner, time) - 1]
-        return (a + (b + c * time) * time) // divisor
+        index = bisect_right(inner, time) - 1
+        time -= inner[index]
+        number = 0
+        for part in whole[index]:
+            number = number * time + part
+        return number // divisor
 
     def periodic(now: int) -> int:
         assert period is not None
         turns, time = divmod(now + phase, period)
-        a, b, c = whole[bisect_right(inner, time) - 1]
-        return (turns * turn + a + (b + c * time) * time) // divisor
+        index = bisect_right(inner, time) - 1
+        time -= inner[index]
+        number = 0
+        for part in whole[index]:
+            number = number * time + part
+        return (turns * turn + number) // divisor
 
     return open_ended if period is None else periodic
+
+
+def _single(parts: tuple[int, ...], phase: int, divisor: int) -> Register:
+    if len(parts) == 1:
+        level = parts[0] // divisor
+        return lambda now: level
+    if len(parts) == 2:
+        slope, value = parts
+        value += slope * phase
+        return lambda now: (value + slope * now) // divisor
+
+    def polynomial_of_time(now: int) -> int:
+        number = 0
+        for part in parts:
+            number = number * (now + phase) + part
+        return number // divisor
+
+    return polynomial_of_time

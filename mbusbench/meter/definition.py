@@ -6,6 +6,7 @@ A telegram's record area has at most 240 bytes (EN 13757-3); all telegrams but t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, PrivateAttr, Tag, model_validator
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
@@ -22,6 +23,7 @@ from mbusbench.definition.document import Document, Path_, definition_error, rea
 from mbusbench.definition.fields import (
     Byte,
     Duration,
+    Exact,
     Format,
     HexBytes,
     HexTail,
@@ -35,11 +37,13 @@ from mbusbench.definition.fields import (
 )
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
+from mbusbench.meter.conditions import ClockDefinition, ConditionDefinition
 from mbusbench.meter.extension import DeviceExtension, extension_class
-from mbusbench.meter.generator import Generator
+from mbusbench.meter.generator import Generator, NamedValue
 from mbusbench.meter.quirk import contradictions
 from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.meter.record_definition import Record
+from mbusbench.meter.references import mistakes_of_references
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_security import record_space
 from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
@@ -52,6 +56,8 @@ NO_HEADER_RESPONSE = 0x78
 _ROOM = {RESPONSE: MAX_RECORD_BYTES, SHORT_HEADER_RESPONSE: 248, NO_HEADER_RESPONSE: 252}
 MAX_TELEGRAMS = 64
 MAX_EVENTS = 256
+MAX_VALUES = 256
+_ANY_EPOCH = datetime(2026, 1, 1)
 
 
 class Confidence(Enum):
@@ -203,6 +209,15 @@ class Check(Definition):
     source: str | None = None
 
 
+def _kind_of_named(value: object) -> str:
+    return "<value>" if isinstance(value, dict | NamedValue) else "<number>"
+
+
+NamedEntry = Annotated[
+    Annotated[NamedValue, Tag("<value>")] | Annotated[Exact, Tag("<number>")], Discriminator(_kind_of_named)
+]
+
+
 class Device(Definition):
     """A whole device file."""
 
@@ -216,6 +231,9 @@ class Device(Definition):
     quirks: QuirkList = ()
     alarms: list[AlarmDefinition] = Field(default=[], max_length=MAX_EVENTS)
     busy: list[BusyDefinition] = Field(default=[], max_length=MAX_EVENTS)
+    clock: ClockDefinition = ClockDefinition()
+    values: dict[str, NamedEntry] = Field(default={}, max_length=MAX_VALUES)
+    conditions: list[ConditionDefinition] = Field(default=[], max_length=MAX_EVENTS)
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
     checks: list[Check] = []  # noqa: RUF012
     _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
@@ -243,14 +261,15 @@ class Device(Definition):
         document = read_document(path)
         if isinstance(document.data, dict) and "meters" in document.data and "device" not in document.data:
             raise definition_error([document.mistake(("meters",), "this is a bus file, not a device", key=True)])
-        return cls.from_document(document)
+        return cls.from_document(document, {"directory": Path(path).parent})
 
     @model_validator(mode="after")
     def _consistent(self) -> Device:
         wrong: list[tuple[Path_, str]] = [
             (("quirks", index), text) for index, text in contradictions(self.quirks, self._decided())
         ]
-        wrong += [*self._name_mistakes(), *self._size_mistakes(), *self._follow_mistakes(), *self._range_mistakes()]
+        wrong += [*self._name_mistakes(), *self._size_mistakes()]
+        wrong += [*mistakes_of_references(self), *self._range_mistakes()]
         if not self.readout(None):
             wrong.append((("telegrams",), "all of them belong to an application: none is left for an ordinary readout"))
         wrong += [
@@ -318,8 +337,10 @@ class Device(Definition):
                 found.setdefault(name, []).append(record)
         return found
 
-    def followed(self, name: str) -> Record:
-        """The record with a name that `follows` may use."""
+    def referred(self, name: str) -> Record | NamedValue | Fraction:
+        """What is meant by a name: an entry of `values` before a record."""
+        if name in self.values:
+            return self.values[name]
         records = self.named[name]
         return next((record for record in records if record.name == name), records[0])
 
@@ -328,6 +349,16 @@ class Device(Definition):
         given = {key: f"behaviour.{key}" for key in self.behaviour.model_fields_set}
         header = {"fcb", "after_last", "response_delay"} & self.device.model_fields_set
         return given | {key: f"device.{key}" for key in header}
+
+    def references_of_conditions(self) -> Iterator[tuple[Path_, str]]:
+        """(place, name) of what conditions outside values refer to."""
+        for index, entry in enumerate(self.conditions):
+            for inner, name in entry.when.references():
+                yield ("conditions", index, "when", *inner), name
+        for path, record in self.each_record():
+            if record.error is not None:
+                for inner, name in record.error.references():
+                    yield (*path, "error", *inner), name
 
     def _name_mistakes(self) -> Iterator[tuple[Path_, str]]:
         seen: set[str] = set()
@@ -351,28 +382,12 @@ class Device(Definition):
                 text = f"{size + 1} bytes with the closing 1F, a telegram holds {room}: split it in two"
                 yield ("telegrams", index, "records"), text
 
-    def _follow_mistakes(self) -> Iterator[tuple[Path_, str]]:
-        for path, record in self.each_record():
-            counter = record.value.counter if isinstance(record.value, Generator) else None
-            if counter is None or counter.follows is None:
-                continue
-            place = (*path, "value", "counter", "follows")
-            named = self.named.get(counter.follows, [])
-            if not named:
-                yield place, f"no value is called {counter.follows!r}{did_you_mean(counter.follows, self.named)}"
-            elif len(named) > 1 and all(each.name != counter.follows for each in named):
-                yield place, f"{len(named)} records could be meant by {counter.follows!r}: give one a name"
-            else:
-                reason = follow_obstacle(record, self.followed(counter.follows))
-                if reason:
-                    yield place, reason
-
     def _range_mistakes(self) -> Iterator[tuple[Path_, str]]:
         for path, record in self.each_record():
             generator = record.value
             if not isinstance(generator, Generator) or generator.counter is not None or record.capacity is None:
                 continue
-            curve = generator.curve(Random(0), 0)
+            curve = generator.curve(Random(0), _ANY_EPOCH)
             bounds = curve.bounds() if curve is not None and generator.random is None else None
             if generator.random is not None:
                 bounds = min(generator.random), max(generator.random)
@@ -388,34 +403,6 @@ class Device(Definition):
 def _application(telegram: TelegramDefinition) -> int | None:
     """The application's number, 1 to 15, or None."""
     return None if telegram.application is None else telegram.application >> 4
-
-
-# Hours' worth of the first unit make one of the second: (units of the integral) for each (unit of the value) and hour.
-INTEGRALS: dict[tuple[str, str], tuple[int, int]] = {
-    ("W", "kWh"): (1, 1000),
-    ("W", "MJ"): (36, 10000),
-    ("MJ/h", "MJ"): (1, 1),
-    ("MJ/h", "kWh"): (10, 36),
-    ("var", "kvarh"): (1, 1000),
-    ("VA", "kVAh"): (1, 1000),
-    ("m³/h", "m³"): (1, 1),
-    ("kg/h", "kg"): (1, 1),
-}
-
-
-def follow_obstacle(record: Record, source: Record) -> str | None:
-    """Why a counter cannot follow that record, or None."""
-    if source is record:
-        return "a counter cannot follow itself"
-    value = source.value
-    if isinstance(value, Generator) and (value.counter is not None or value.is_date or value.device is not None):
-        return "what a counter follows must be a constant, ramp, daily, step or random value"
-    if value is None or isinstance(value, str):
-        return "what a counter follows must be a number"
-    units = (source.vib_block.unit or "no unit", record.vib_block.unit or "no unit")
-    if units not in INTEGRALS:
-        return f"{units[1]} is not what {units[0]} add up to over time"
-    return None
 
 
 __all__ = ["Check", "Confidence", "Device", "DeviceHeader", "TelegramDefinition"]

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 
 from mbusbench.codec.record import RecordHeader
-from mbusbench.meter import clock, writing
+from mbusbench.definition.validation import did_you_mean
+from mbusbench.meter import clock, kept, writing
 from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
 from mbusbench.meter.generator import Generator
-from mbusbench.meter.plan import Part, Place, merged, plan_of
+from mbusbench.meter.plan import Encode, Part, Place, merged, moving, plan_of
 from mbusbench.meter.quirk import Quirks, UsedQuirk
 from mbusbench.meter.quirk_list import quirks_of
+from mbusbench.meter.reading import Reading, StatusConditions, marked, shown, when_asked
 from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
+from mbusbench.meter.values import Values
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
 from mbusbench.protocol.slave_application import SlaveApplication
@@ -46,9 +50,12 @@ class Meter:
     """
 
     __slots__ = (
-        "_clock",
+        "_conditions",
+        "_epoch",
+        "_history",
         "_parts",
         "_plan",
+        "_values",
         "_written",
         "address",
         "alarms",
@@ -58,6 +65,7 @@ class Meter:
         "device",
         "key",
         "link",
+        "meter_clock",
         "name",
         "quirks",
         "response_delay",
@@ -66,6 +74,7 @@ class Meter:
         "settings",
         "status",
         "wire_address",
+        "writes",
     )
 
     def __init__(
@@ -117,8 +126,13 @@ class Meter:
         self.name = name
         self.seed = seed
         self._written: dict[int, Part] = {}
-        self._clock = MeterClock(epoch)
+        self.writes = 0
+        self.meter_clock = MeterClock(epoch, device.clock)
+        self._epoch = epoch
+        self._history: dict[int, list[tuple[int, Part]]] = {}
+        self._values: Values | None = None
         self._plan = plan_of(device, epoch)
+        self._conditions = StatusConditions(device.conditions, self.values) if device.conditions else None
         self._parts: list[list[Part]] = []
         self._bind()
         self.link = self._new_link()
@@ -132,7 +146,7 @@ class Meter:
             QuirkedDevice(self, quirks) if quirks else self,
             self.settings,
             access_number=self.device.device.access_number,
-            alarms=SlaveAlarms(self.alarms) if self.alarms else None,
+            alarms=self._new_alarms(),
             busy=self.busy,
             security=secured,
         )
@@ -143,14 +157,28 @@ class Meter:
 
         That is its clock, its access number, and what a master wrote into records that both have alike.
         """
-        self._clock = former._clock
+        if former.device.clock == self.device.clock:
+            self.meter_clock = former.meter_clock
         self.link.application.access_number = former.link.application.access_number
         theirs = dict(former.device.each_record())
         for path, record in self.device.each_record():
             other = theirs.get(path)
             if other is not None and id(other) in former._written and other == record:
                 self._written[id(record)] = former._written[id(other)]
+                self._history[id(record)] = former._history.get(id(other), [])
+        self.writes = former.writes
         self._bind()
+
+    def _new_alarms(self) -> SlaveAlarms | None:
+        own = self._conditions.alarms if self._conditions is not None else ()
+        return SlaveAlarms([*self.alarms, *own]) if self.alarms or own else None
+
+    @property
+    def values(self) -> Values:
+        """What its values are over time, exactly, whatever a master wrote."""
+        if self._values is None:
+            self._values = Values(self.device, self._epoch, self.seed, self._plan.values)
+        return self._values
 
     def raise_alarm(self, alarm: Alarm) -> None:
         """An alarm of its own accord, beside those of the device file."""
@@ -177,7 +205,7 @@ class Meter:
             baud=self.baud,
             quirks=self.quirks.without_second(),
             seed=f"{self.seed}/second",
-            epoch=self._clock.at(0),
+            epoch=self._epoch,
         )
         other.set_wire_address(wire_address)
         return other
@@ -207,13 +235,32 @@ class Meter:
             return part
         record = part.record
         value = record.value
-        assert isinstance(value, Generator)
+        if not isinstance(value, Generator):
+            return self._marked(record, record.head + record.fixed_data)
         if value.device is not None:
-            return record.head + self._identification(record)
-        if value.is_date:
+            return self._marked(record, record.head + self._identification(record))
+        encode = self._kept(record, value)
+        if encode is None and value.is_date:
             due = (value.due_date.month, value.due_date.day) if value.due_date is not None else None
-            return clock.encoder(record, self._clock, due)
-        return self._plan.moving(record, self.seed)
+            encode = clock.encoder(record, self.meter_clock, due)
+        if encode is None:
+            simple = value.curve_is_small
+            encode = moving(record, self.values) if simple else when_asked(lambda: moving(record, self.values))
+        return self._marked(record, encode)
+
+    def _marked(self, record: Record, part: Part) -> Part:
+        if record.error is None:
+            return part
+        return marked(part, self.values.condition_of(record.error, "error"))
+
+    def _kept(self, record: Record, value: Generator) -> Encode | None:
+        if value.stored is not None:
+            return kept.stored(self, record, value.stored)
+        extreme = value.maximum or value.minimum
+        if extreme is not None:
+            better = max if value.maximum is not None else min
+            return when_asked(lambda: kept.extreme(self, record, extreme, better))
+        return None if value.total is None else kept.total(self, record, value.total)
 
     def _identification(self, record: Record) -> bytes:
         bcd = self.wire_address[:4]
@@ -267,6 +314,8 @@ class Meter:
 
     def records(self, telegram: int, now: int) -> bytes:
         """The record area of one telegram at `now`, its ending included."""
+        if self._conditions is not None:
+            self.status = self._conditions.applied(self.status, now)
         return b"".join([part if type(part) is bytes else part(now) for part in self._parts[telegram]])  # type: ignore[operator]
 
     def selected_records(self, telegrams: Sequence[int], wanted: Sequence[RecordHeader], now: int) -> list[bytes]:
@@ -302,8 +351,37 @@ class Meter:
         else:
             data = writing.changed(target, self._data(target, now), record)
         unwritten = self._bound(self._plan.part(target))
-        self._written[id(target)] = writing.written_part(target, unwritten, data, now)
+        written = writing.written_part(target, unwritten, data, now)
+        self._history.setdefault(id(target), [(-1, unwritten)]).append((now, written))
+        self._written[id(target)] = written
+        self.writes += 1
         self._bind()
+
+    def sent_at(self, record: Record, now: int) -> bytes:
+        """The record as it was at `now`: by what had been written until then."""
+        for since, part in reversed(self._history.get(id(record), [])):
+            if since <= now:
+                return part if isinstance(part, bytes) else part(now)
+        return self._sent(record, now)
+
+    def record(self, name: str) -> Record:
+        """The record with that name, or the plain one of that quantity. LookupError where there is none."""
+        found = self.device.named.get(name)
+        if not found:
+            raise LookupError(f"no record is called {name!r}{did_you_mean(name, self.device.named)}")
+        return next((record for record in found if record.name == name), found[0])
+
+    def value(self, name: str, now: int) -> Fraction:
+        """The exact value of an entry of `values`, at an instant of the bus. LookupError where there is none."""
+        if name not in self.device.values:
+            raise LookupError(f"no value is called {name!r}{did_you_mean(name, self.device.values)}")
+        return self.values.of_name(name).at(now)
+
+    def reading(self, record: str | Record, now: int) -> Reading:
+        """What a record is and what is sent at `now`, ns since the bus's epoch; by its name, or as in the device."""
+        each = self.record(record) if isinstance(record, str) else record
+        sent = self.sent_at(each, now)
+        return shown(each, sent, None if id(each) in self._history else self.values, now)
 
     def _data(self, record: Record, now: int) -> bytes:
         return self._sent(record, now)[len(record.head) :]
@@ -314,8 +392,8 @@ class Meter:
         self._bind()
 
     def set_clock(self, value: datetime, now: int) -> None:
-        self._clock.set(value, now)
+        self.meter_clock.set(value, now)
 
     def clock(self, now: int) -> datetime:
         """What the meter's clock shows."""
-        return self._clock.at(now)
+        return self.meter_clock.at(now)

@@ -52,7 +52,7 @@ def _named(device: Device, name: str) -> Record | str:
         return f"the device has no value called {shown(name)}{did_you_mean(name, device.named)}"
     if len(records) > 1 and all(record.name != name for record in records):
         return f"{len(records)} records of the device could be meant by {name!r}: give one a name"
-    return device.followed(name)
+    return next((record for record in records if record.name == name), records[0])
 
 
 def _data_with(device: Device, values: Mapping[Path_, object]) -> dict[str, object]:

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from random import Random
 
+from mbusbench.codec.data_field import encode_value
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
-from mbusbench.meter.curve import Curve, Register, constant
-from mbusbench.meter.definition import INTEGRALS, Device
-from mbusbench.meter.generator import Generator
+from mbusbench.meter.curve import Register
+from mbusbench.meter.definition import Device
+from mbusbench.meter.generator import Generator, Overflow
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, REAL32, Record
+from mbusbench.meter.signal import Signal
+from mbusbench.meter.values import Values
 
 Encode = Callable[[int], bytes]
 Part = bytes | Encode
-
-_HOUR = 3600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,6 @@ class Place:
     """A record that is not the same for every meter of a device."""
 
     record: Record
-    stream: str
 
 
 class Plan:
@@ -37,11 +36,7 @@ class Plan:
 
     def __init__(self, device: Device, epoch: datetime) -> None:
         self.device = device
-        midnight = datetime(epoch.year, epoch.month, epoch.day)
-        self.phase = int((epoch - midnight).total_seconds()) * 10**9
-        self._streams: dict[int, str] = {}
-        for path, record in device.each_record():
-            self._streams[id(record)] = f"{path[1]}.{path[3]}"
+        self.values = Values(device, epoch)
         self.endings = [self._ending(index) for index in range(len(device.telegrams))]
         self.telegrams = [self._telegram(index) for index in range(len(device.telegrams))]
         self.fabrication = next(
@@ -65,58 +60,55 @@ class Plan:
             return record.raw
         value = record.value
         if not isinstance(value, Generator):
+            if record.error is not None:
+                return Place(record)
             return record.head + record.fixed_data
-        if value.is_date or value.device is not None or self._is_random(record):
-            return Place(record, self._streams[id(record)])
-        return self.moving(record, "")
-
-    def _is_random(self, record: Record) -> bool:
-        value = record.value
-        if not isinstance(value, Generator):
-            return False
-        if value.counter is not None and value.counter.follows is not None:
-            return value.is_random or self._is_random(self.device.followed(value.counter.follows))
-        return value.is_random
-
-    def _curve(self, record: Record, seed: str) -> Curve:
-        """The record's value over time, in the file's unit."""
-        if isinstance(record.value, Fraction):
-            return constant(record.value)
-        assert isinstance(record.value, Generator)
-        curve = record.value.curve(self._random(record, seed), self.phase)
-        assert curve is not None
-        return curve
-
-    def _random(self, record: Record, seed: str) -> Random:
-        return Random(f"{seed}/{self._streams[id(record)]}")
-
-    def moving(self, record: Record, seed: str) -> Encode:
-        """A function of time for a record whose value changes. Counters roll over, other values were checked to fit."""
-        value = record.value
-        assert isinstance(value, Generator)
-        counter = value.counter
-        if counter is None or counter.follows is None:
-            curve = self._curve(record, seed)
-            if record.data_field == REAL32:
-                return _real_encoder(record.head, curve.at, record.per_unit)
-            return _encoder(record, curve.register(record.per_unit))
-        source = self.device.followed(counter.follows)
-        per_area = _steps_per_area(source, record)
-        rng = self._random(record, seed)
-        start = (counter.start if isinstance(counter.start, Fraction) else counter.start.pick(rng)) * record.per_unit
-        curve = self._curve(source, seed)
-        if record.data_field == REAL32:
-            return _real_encoder(record.head, lambda now: start + curve.integral(now) * per_area, Fraction(1))
-        return _encoder(record, curve.integral_register(start, per_area))
+        if value.needs_meter or record.error is not None or self.values.is_random(record):
+            return Place(record)
+        return moving(record, self.values)
 
 
-def _steps_per_area(source: Record, record: Record) -> Fraction:
-    """Steps of the counter's register for one unit of the source's value that lasts 1 ns."""
-    assert source.vib_block.unit is not None
-    assert record.vib_block.unit is not None
-    numerator, denominator = INTEGRALS[source.vib_block.unit, record.vib_block.unit]
-    in_common_units = source.per_unit * source.step_worth
-    return in_common_units * Fraction(numerator, denominator * _HOUR) / record.step_worth
+def moving(record: Record, values: Values) -> Encode:
+    """A function of time for a record whose value changes.
+
+    Counters do beyond their register what they say. Of other values, curves were checked to fit, and what is made of
+    several stays at the register's limits.
+    """
+    value = record.value
+    assert isinstance(value, Generator)
+    counter = value.counter
+    if record.data_field == REAL32:
+        return _real_encoder(record.head, values.of_record(record).at, record.per_unit)
+    if counter is not None:
+        if counter.follows is None and counter.between is None:
+            register = values.of_record(record).register(record.per_unit)
+        else:
+            start, per_area, source = values.counting(record)
+            register = source.integral_register(start, per_area)
+        return _encoder(record, _not_rolling(record, register, counter.overflow))
+    found = values.of_record(record)
+    if not isinstance(found, Signal) or found.single is None:
+        return _encoder(record, _limited(record, found.register(record.per_unit)))
+    return _encoder(record, found.register(record.per_unit))
+
+
+def _limited(record: Record, register: Register) -> Register:
+    assert record.capacity is not None
+    low, high = record.capacity
+    return lambda now: min(max(register(now), low), high)
+
+
+def _not_rolling(record: Record, register: Register, overflow: Overflow) -> Register:
+    if overflow is not Overflow.HOLD:
+        return register
+    assert record.capacity is not None
+    _, high = record.capacity
+    return lambda now: min(register(now), high)
+
+
+def packed(record: Record, number: int) -> bytes:
+    """Head and data of a whole number; what does not fit rolls over where it counts, else it is at the limit."""
+    return _encoder(record, lambda now: number)(0)
 
 
 def merged(parts: Sequence[Part | Place]) -> list[Part | Place]:
@@ -130,7 +122,26 @@ def merged(parts: Sequence[Part | Place]) -> list[Part | Place]:
     return result
 
 
+def no_value(record: Record) -> bytes:
+    """Head, and the coding for "no value"."""
+    return record.head + encode_value(record.dib_block, record.vib_block, None)
+
+
 def _encoder(record: Record, register: Register) -> Encode:
+    encode = _numbers_encoder(record, register)
+    counter = record.value.counter if isinstance(record.value, Generator) else None
+    full = counter is not None and counter.overflow is Overflow.INVALID
+    return _until_full(record, register, encode) if full else encode
+
+
+def _until_full(record: Record, register: Register, encode: Encode) -> Encode:
+    assert record.capacity is not None
+    _, high = record.capacity
+    invalid = no_value(record)
+    return lambda now: invalid if register(now) > high else encode(now)
+
+
+def _numbers_encoder(record: Record, register: Register) -> Encode:
     head, data_field = record.head, record.data_field
     if data_field in BCD_DIGITS:
         return _bcd_encoder(head, register, BCD_DIGITS[data_field])

@@ -22,7 +22,7 @@ from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
-from mbusbench.meter.generator import Generator
+from mbusbench.meter.generator import Condition, Generator
 from mbusbench.meter.unit_choice import unit_mistake
 
 DATA_FIELDS = {
@@ -89,8 +89,8 @@ def _number_hint(text: str) -> str:
 class Record(Definition):
     """One record. `name` is what others follow; without it the quantity's is, where only one can be meant.
 
-    `writable`: a master may write it. `year_hundreds`: a date and time of type F says which hundred the year is in;
-    many meters leave these two bits 0.
+    `writable`: a master may write it. While `error` holds, the function field says so. `year_hundreds`: a date and
+    time of type F says which hundred the year is in; many meters leave these two bits 0.
     """
 
     name: str | None = None
@@ -109,6 +109,7 @@ class Record(Definition):
     value: Value = None
     writable: bool = False
     year_hundreds: bool = True
+    error: Condition | None = None
 
     @model_validator(mode="after")
     def _one_notation(self) -> Record:
@@ -120,7 +121,7 @@ class Record(Definition):
         foreign = (
             self.model_fields_set
             - {"name", "value"}
-            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "year_hundreds"}}.get(
+            - {"raw": {"raw"}, "dib": {"dib", "vib", "writable", "error", "year_hundreds"}}.get(
                 notations[0], set(type(self).model_fields) - {"raw", "dib", "vib"}
             )
         )

@@ -255,9 +255,11 @@ class SlaveApplication:
             index = self._count - 1 if after_last is AfterLast.REPEAT else 0
         self._next = index + 1
         device = self.device
+        # First: the status may depend on the values.
+        records = device.records(self._telegrams[index], now)
         header = device.wire_address + bytes((self.access_number, device.status)) + device.configuration
         self.access_number = (self.access_number + 1) & 0xFF
-        return VARIABLE_DATA, header + device.records(self._telegrams[index], now)
+        return VARIABLE_DATA, header + records
 
     def again(self, now: int) -> Datagram | None:
         """What a repeated request gets where it is not the same bytes; None where it is."""

@@ -17,6 +17,7 @@ from tests.cli.running import COMMAND, Served, environment, json_lines, run, ser
 
 HEAT, WATER, ELECTRICITY = "kamstrup/multical-603", "kamstrup/flowiq-2101", "schneider/iem3135"
 QUICK = ("--timeout", "0.2", "--retries", "0")
+SEARCH = ("--timeout", "0.06", "--retries", "0")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,51 @@ def test_scan_finds_the_meters(bus: Served) -> None:
 def test_scan_that_finds_nothing_is_no_failure(bus: Served) -> None:
     done = run("scan", bus.url, "10", *QUICK)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "0 of 1 addresses have a meter\n")
+
+
+def test_search_finds_the_meters(bus: Served) -> None:
+    done = run("search", "--json", bus.url, "F045079FFFFFFFFF", *SEARCH)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [(item["address"], item["meter"]["address"]) for item in json_lines(done.stdout)] == [
+        ("804507992D2C3504", 99)
+    ]
+    lines = run("search", "--csv", bus.url, "KAM-80450799-*-*", *SEARCH).stdout.splitlines()
+    assert lines[0].startswith("secondary_address,address,")
+    assert [line[:19] for line in lines[1:]] == ["804507992D2C3504,99"]
+
+
+def test_search_that_finds_nothing_says_what_to_do(bus: Served) -> None:
+    done = run("search", bus.url, "9FFFFFFFFFFFFFFF", *SEARCH)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no meter answers to 9FFFFFFFFFFFFFFF at 2400 baud" in done.stderr
+    assert "--baudrate" in done.stderr
+
+
+def test_search_that_is_interrupted_goes_on_from_its_file(bus: Served, tmp_path: Path) -> None:
+    kept = tmp_path / "search.json"
+    command = [*COMMAND, "search", bus.url, "--resume", str(kept), *SEARCH]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().decode()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"goes on from {kept}" in errors.decode()
+    assert "Traceback" not in errors.decode()
+    done = run(*command[len(COMMAND) :])
+    assert done.returncode == 0
+    assert sorted(line[:16] for line in done.stdout.splitlines()) == ["08122021A34C1802", "804507992D2C3504"]
+    assert first in done.stdout.splitlines(keepends=True)
+    assert not kept.exists()
+
+
+def test_search_refuses_files_that_are_not_its_own(bus: Served, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    for arguments in (("--resume", str(other)), ("--known", "12"), ("--known-file", str(other)), ("99",)):
+        done = run("search", bus.url, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_progress_is_for_terminals_only(bus: Served) -> None:
@@ -298,3 +344,25 @@ def test_link_that_would_swallow_a_bus_file_is_a_usage_error() -> None:
     result = run("serve", "--pty", "bus.yaml")
     assert result.returncode == 2
     assert "write `serve bus.yaml --pty`" in result.stderr
+
+
+def test_every_command_that_talks_to_meters_can_record_what_passes(bus: Served, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    done = run("read", bus.url, "99", "98", "--trace", str(path), *QUICK)
+    assert done.returncode == 1
+    shown = run("trace", "show", str(path), "--format", "exchanges")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "REQ_UD2 fcb=1, address 99" in shown.stdout
+    assert "SND_NKE, address 98" in shown.stdout
+    for name in ("ping", "scan", "alarm", "reset", "set-address", "set-baud", "find-baud", "set-clock", "send"):
+        assert "--trace" in run(name, "--help").stdout
+
+
+def test_trace_of_a_master_needs_a_suffix_that_names_a_format(bus: Served, tmp_path: Path) -> None:
+    done = run("ping", bus.url, "99", "--trace", str(tmp_path / "run.log"))
+    assert done.returncode == 2
+    assert "the name of a trace ends with .jsonl, .txt, .pcapng" in done.stderr
+    done = run("ping", bus.url, "99", "--trace", str(tmp_path / "nowhere" / "run.txt"))
+    assert done.returncode != 0
+    assert "No such file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -155,6 +155,10 @@ class ScriptedBus:
     def stream(self) -> ScriptedStream:
         return self.streams[-1]
 
+    def lose(self) -> None:
+        """The connection of that moment is lost."""
+        self.stream.lose()
+
     def connect(self) -> Stream:
         self.streams.append(ScriptedStream(self.handler, latency=self.latency))
         return self.stream

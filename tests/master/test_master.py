@@ -605,6 +605,8 @@ async def test_address_may_be_decimal_text() -> None:
         {"timeout": 0},
         {"timeout": float("nan")},
         {"retries": -1},
+        {"reconnect": -1},
+        {"latency": -1},
         {"max_telegrams": 0},
         {"keys": b"short"},
         {"keys": "zz" * 16},
@@ -670,14 +672,15 @@ async def test_next_request_waits_until_a_cancelled_one_can_no_longer_be_answere
 
 async def test_lost_connection_is_an_error_and_is_made_again_at_next_use() -> None:
     bus = ScriptedBus(bus_of(Meter(5)))
-    async with MBusMaster(bus) as master:
+    async with MBusMaster(bus, reconnect=0) as master:
         await master.query(5)
-        asyncio.get_running_loop().call_later(0.06, bus.stream.lose)
+        asyncio.get_running_loop().call_later(0.06, bus.lose)
+        asyncio.get_running_loop().call_later(0.12, bus.lose)
         with pytest.raises(MBusConnectionError, match="unplugged"):
             await master.query(5)
         assert not master.is_open
-        assert litres(await master.query(5)) == [5004]
-    assert len(bus.streams) == 2
+        assert litres(await master.query(5)) == [5005]
+    assert len(bus.streams) == 3
 
 
 async def test_connection_lost_while_idle_is_made_again_unnoticed() -> None:
@@ -771,10 +774,11 @@ async def test_frames_are_logged_at_debug_level(caplog: pytest.LogCaptureFixture
 
 async def test_connection_that_fails_at_a_repeat_is_an_error() -> None:
     bus = ScriptedBus(lambda request: None)
-    master = MBusMaster(bus)
+    master = MBusMaster(bus, reconnect=0)
     call = asyncio.create_task(master.query(5))
-    await asyncio.sleep(0.05)
-    bus.stream.open = False  # nobody said so
+    for _ in range(2):
+        await asyncio.sleep(0.15)
+        bus.stream.open = False  # nobody said so
     with pytest.raises(MBusConnectionError):
         await call
     await master.close()

@@ -114,7 +114,8 @@ RECORDS = [
     (
         "{vif: energy, unit: kWh, code: int32, value: {}}",
         "54 telegrams[0].records[0].value: needs exactly one of "
-        "counter, ramp, daily, step, clock, due_date, device, random",
+        "counter, ramp, daily, step, clock, due_date, device, random, yearly, random_walk, draws, csv, of, sum, "
+        "product, difference, quotient, stored, maximum, minimum, total, flags",
     ),
     (
         "{vif: energy, unit: kWh, code: int32, value: {countr: {rate: 1}}}",
@@ -123,8 +124,8 @@ RECORDS = [
     (
         "{vif: energy, unit: kWh, code: int32, value: {random: [1, 2], clock: now}}",
         "54 telegrams[0].records[0].value: needs exactly one of "
-        "counter, ramp, daily, step, clock, due_date, device, random, "
-        "not clock and random",
+        "counter, ramp, daily, step, clock, due_date, device, random, yearly, random_walk, draws, csv, of, sum, "
+        "product, difference, quotient, stored, maximum, minimum, total, flags, not clock and random",
     ),
     (
         "{vif: energy, unit: kWh, code: int32, value: {counter: {}}}",

@@ -149,11 +149,18 @@ def test_selection_tries_both_c_fields_and_resets_the_bits_of_253() -> None:
     assert fcb.request_bit(253) == 1
 
 
-def test_collision_at_a_selection_is_not_tried_with_the_other_c_field() -> None:
-    sent, failed = run(select(METER, MasterFcb()), [Silence(1), Collision((), 2)])
+def test_collision_at_a_selection_by_wildcards_is_not_tried_with_the_other_c_field() -> None:
+    mask = SecondaryAddress.parse("1234567FFFFFFFFF")
+    sent, failed = run(select(mask, MasterFcb()), [Silence(1), Collision((), 2)])
     assert len(sent) == 2
     assert failed is not None
     assert failed.kind is FailureKind.COLLISION
+
+
+def test_collision_where_only_one_slave_can_be_meant_is_the_lines_and_tried_again() -> None:
+    sent, failed = run(select(METER, MasterFcb()), [Silence(1), Collision((), 2), Reply(ACK)])
+    assert len(sent) == 3
+    assert failed is None
 
 
 def test_readout_by_secondary_address_reads_at_253() -> None:

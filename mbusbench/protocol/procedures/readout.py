@@ -70,12 +70,19 @@ def readout(address: int, fcb: MasterFcb, decode: Decode, max_telegrams: int = M
 def readout_by_secondary_address(
     mask: SecondaryAddress, fcb: MasterFcb, decode: Decode, max_telegrams: int = MAX_TELEGRAMS
 ) -> Procedure[Readout]:
-    """Select the slave that `mask` names and read it; what another one sends is not taken."""
+    """Select the slave that `mask` names and read it; what another one sends is not taken.
+
+    Where digits of the identification are open and every answer is damaged, that is taken for a collision.
+    """
 
     def prepare() -> Procedure[Failure | None]:
         return select(mask, fcb)
 
-    return (yield from _with_restart(Source(SELECTED, fcb, decode, sent_by(mask)), prepare, max_telegrams))
+    result = yield from _with_restart(Source(SELECTED, fcb, decode, sent_by(mask)), prepare, max_telegrams)
+    failed = result.failure
+    if failed is not None and failed.kind is FailureKind.GARBLED and "F" in mask.identification:
+        return replace(result, failure=replace(failed, kind=FailureKind.COLLISION))
+    return result
 
 
 def next_telegram(source: Source) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:

@@ -38,8 +38,8 @@ def select(mask: SecondaryAddress, fcb: MasterFcb) -> Procedure[Failure | None]:
         outcome = yield Exchange(request, Expect.ACKNOWLEDGE, alone=True, attempts=_ATTEMPTS)
         if type(outcome) is Reply:
             return None
-        if type(outcome) is not Silence:
-            break
+        if type(outcome) is not Silence and mask.is_wildcard:
+            break  # several, most likely; where only one can be meant, it was the line
     fcb.forget(SELECTED)
     return failure(outcome, DOING)
 
