@@ -465,7 +465,7 @@ class MasterLink:
             self._finish(Reply(frame, self._attempt), now)
 
     def _take_refusal(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
-        """A2, or the short frame for it; to one slave's command it is an answer, if no acknowledge is right behind it."""
+        """A2, or the short frame for it: an answer to one slave's command, if no acknowledge is right behind it."""
         is_command = type(exchange.request) is LongFrame and exchange.expect is Expect.ACKNOWLEDGE
         if exchange.expect is Expect.EITHER:
             self._finish(Reply(frame, self._attempt), now)
