@@ -266,7 +266,7 @@ RECORDS = [
     ),
     (
         "{vif: plain_text, unit: '%RH', scale: 2, code: int16, value: 3}",
-        "33 telegrams[0].records[0].unit: no VIFE counts in units of 10^2",
+        "15 telegrams[0].records[0].vif: no VIFE counts in units of 10^2",
     ),
     (
         "{vif: energy, unit: kWh, manufacturer_vifes: '01 02 03 04 05 06 07 08 09 0A', code: int16, value: 3}",
