@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         MBusSlaveRecord,
         decode,
     )
+    from mbusbench.master.search import MBusFound, MBusUnresolved, SearchProgress, SearchState
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ _HOMES = {
     ),
     "mbusbench.master": ("MBusMaster",),
     "mbusbench.master.once": ("read",),
+    "mbusbench.master.search": ("MBusFound", "MBusUnresolved", "SearchProgress", "SearchState"),
     "mbusbench.master.results": (
         "MBusRecordFunction",
         "MBusRecordType",
@@ -83,6 +85,7 @@ __all__ = [
     "MBusDecodeError",
     "MBusEncryptedError",
     "MBusError",
+    "MBusFound",
     "MBusGarbledError",
     "MBusMaster",
     "MBusNoDataError",
@@ -95,8 +98,11 @@ __all__ = [
     "MBusStaleError",
     "MBusTimeoutError",
     "MBusTooManyTelegramsError",
+    "MBusUnresolved",
     "MBusUsageError",
     "MBusWrongAddressError",
+    "SearchProgress",
+    "SearchState",
     "SecondaryAddress",
     "VirtualBus",
     "decode",

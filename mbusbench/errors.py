@@ -102,7 +102,7 @@ class MBusEncryptedError(MBusError):
 
 
 class MBusTooManyTelegramsError(MBusError):
-    """The readout reached its bound, or goes in circles."""
+    """The readout reached its bound, or the slave is stuck at one telegram."""
 
     kind = "too-many-telegrams"
 

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
+from mbusbench import MBusMaster
 from mbusbench.bus import VirtualBus
-from mbusbench.bus.definition import BitErrorDefinition, GatewayDefinition, Line, ListenEntry, NoiseDefinition
+from mbusbench.bus.definition import (
+    BitErrorDefinition,
+    BusDefinition,
+    GatewayDefinition,
+    Line,
+    ListenEntry,
+    NoiseDefinition,
+)
+from mbusbench.bus.meter_entry import MeterEntry
 from mbusbench.cli.main import COMMANDS
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, MBusSlaveRecord
 from mbusbench.meter import catalogue
@@ -52,6 +61,28 @@ def test_device_file_of_the_documentation_is_a_device(tmp_path: Path) -> None:
     assert found.settings.start_up == 2 * 10**9
 
 
+async def test_file_written_from_a_manual_is_short_and_the_meter_sends_what_the_manual_says(tmp_path: Path) -> None:
+    text = _text("device-file.md")
+    (block,) = re.findall(
+        r"^```\{code-block\} yaml\n:caption: at-20\.yaml\n\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    )
+    assert len(block.splitlines()) < 20
+    path = tmp_path / "at-20.yaml"
+    path.write_text(block, encoding="utf-8")
+    rows = re.findall(r"^> \| [a-z ]+ \| ([0-9A-F]{2}) \| ([0-9A-F]{2}) \|", text, re.MULTILINE)
+    async with VirtualBus.from_devices([str(path)]).serve() as server, MBusMaster(server.url) as master:
+        reading = await master.query(1)
+    assert [(record.dib.upper(), record.vib.upper()) for record in reading.records] == rows
+    assert [record.value for record in reading.records] == [18250, 1203.55, 4200, 62.5, 38.1]
+    assert (reading.serial_number, reading.manufacturer, reading.version) == ("20481234", "AQT", 2)
+
+
+def test_every_key_of_a_bus_file_and_of_its_meters_is_documented() -> None:
+    text = _text("bus-file.md")
+    for definition in (BusDefinition, MeterEntry):
+        assert [name for name in definition.model_fields if f"`{name}`" not in text] == []
+
+
 def test_every_setting_of_a_slave_is_documented() -> None:
     first_cells = [row.split(" | ")[0] for row in _text("device-file.md").splitlines() if row.startswith("| `")]
     documented = {key for cell in first_cells for key in re.findall(r"`(\w+)`", cell)}
@@ -67,11 +98,15 @@ def test_mistake_in_the_documentation_is_shown_as_it_says(tmp_path: Path, monkey
 
 
 def test_bus_file_of_the_documentation_is_a_bus(tmp_path: Path) -> None:
-    whole, line, ports = _blocks("bus-file.md", "yaml")
+    whole, many, _, line, ports = _blocks("bus-file.md", "yaml")
     path = tmp_path / "bus.yaml"
     path.write_text(whole, encoding="utf-8")
     bus = VirtualBus.from_yaml(path)
     assert [meter.address for meter in bus.meters] == [5, *range(10, 50)]
+    path.write_text(many, encoding="utf-8")
+    meters = VirtualBus.from_yaml(path).meters
+    assert [meter.address for meter in meters[:55]] == [12, *(a for a in range(10, 40) if a != 12), *range(50, 100, 2)]
+    assert (meters[1].name, meters[1].identification) == ("flat 0", "10000000")
     path.write_text(f"format: 1\nspeed: real\nmeters: []\n{line}{ports}", encoding="utf-8")
     assert VirtualBus.from_yaml(path).options_of("tcp://127.0.0.1:10001").gateway is not None
 

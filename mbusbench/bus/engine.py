@@ -6,13 +6,13 @@ asked for; otherwise there is one line with a time of its own, and every master 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mbusbench.bus.definition import BusFile, counted_up
+from mbusbench.bus.bus_file import BusFile
 from mbusbench.bus.direct_line import DirectLine
 from mbusbench.bus.fault import FaultDefinition
 from mbusbench.bus.fault_schedule import FaultSchedule
@@ -21,22 +21,43 @@ from mbusbench.bus.interference import Interference
 from mbusbench.bus.noise import Noise
 from mbusbench.bus.population import Population
 from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
-from mbusbench.bus.slave import Slave, slaves_of
+from mbusbench.bus.recipe import DeviceList
+from mbusbench.bus.slave import Slave, slaves_of, slaves_with
 from mbusbench.bus.timed_line import TimedLine
-from mbusbench.codec.address import PRIMARY_RANGE, SELECTED
+from mbusbench.codec.address import SELECTED
 from mbusbench.codec.frame import LongFrame
 from mbusbench.errors import MBusUsageError
 from mbusbench.line.wire import Parity, WireSignal
-from mbusbench.meter import catalogue
 from mbusbench.meter.meter import DEFAULT_EPOCH, Meter
 from mbusbench.timing import BAUD_RATES
-from mbusbench.trace.event import CLOSED, FORMAT, OPENED, POWER_CYCLE, Kind, TraceEvent, TraceSink
+from mbusbench.trace.event import (
+    ADDED,
+    CLOSED,
+    FORMAT,
+    OPENED,
+    POWER_CYCLE,
+    REMOVED,
+    REPLACED,
+    Kind,
+    TraceEvent,
+    TraceSink,
+)
 
 if TYPE_CHECKING:
     from mbusbench.bus.endpoints.memory import MemoryStream
     from mbusbench.bus.server import BusServer
 
 LagOf = Callable[[int, int], int]
+
+
+class Mover(Protocol):
+    """What moves a bus: it knows the time, on the clock of `poll`."""
+
+    @property
+    def now(self) -> int: ...
+
+    def wake(self) -> None:
+        """What is due next may have changed."""
 
 
 class VirtualBus:
@@ -54,16 +75,15 @@ class VirtualBus:
         errors_to_slaves: float = 0.0,
         errors_to_masters: float = 0.0,
         seed: int = 0,
-        listen: Sequence[str] = (),
+        listen: Sequence[str | tuple[str, PortOptions]] = (),
         epoch: datetime = DEFAULT_EPOCH,
-        port_options: Mapping[str, PortOptions] | None = None,
         faults: Iterable[FaultDefinition] = (),
     ) -> None:
         """`speed` is None for as fast as possible, 1 for the baud rate's own; 10: the bus lives ten times as fast.
 
         `baud` and `parity` are those of the masters' ports until they say otherwise; the slaves know their own rates.
         `errors_to_slaves` and `errors_to_masters` are the probabilities that a bit arrives inverted; they and `noise`
-        need a speed. `port_options` are those of the endpoints in `listen`.
+        need a speed. `listen` are endpoints, each alone or with what its ports are like.
         """
         if baud not in BAUD_RATES:
             raise MBusUsageError(f"baud rate {baud} is not one of {', '.join(map(str, BAUD_RATES))}")
@@ -71,14 +91,15 @@ class VirtualBus:
             if not 0 <= rate <= 1:
                 raise MBusUsageError(f"bit error rate {rate} is not in 0..1")
         self.seed = seed
-        self.listen = tuple(listen)
+        self.endpoints = tuple((each, PLAIN_PORT) if isinstance(each, str) else each for each in listen)
+        """Where it is served, and what the ports there are like."""
         self.epoch = epoch
-        self.driver: object = None
+        self.driver: Mover | None = None
         """What moves the bus in an event loop; `bus.server` keeps it here."""
-        self._port_options = dict(port_options or {})
-        self._population = Population(
-            slave for index, meter in enumerate(meters) for slave in slaves_of(index, meter, seed)
-        )
+        self._housings = {meter: slaves_of(index, meter, seed) for index, meter in enumerate(meters)}
+        self._population = Population(slave for slaves in self._housings.values() for slave in slaves)
+        self.meters_ever = len(self._housings)
+        """How many meters have been on the line."""
         self._baud = baud
         self._parity = parity
         self._echo = echo
@@ -128,7 +149,11 @@ class VirtualBus:
     @classmethod
     def from_yaml(cls, path: str | Path, seed: int | None = None) -> VirtualBus:
         """The bus of a bus file; `seed` overrides the file's. DefinitionError with a line for each mistake."""
-        file = BusFile(path)
+        return cls.from_file(BusFile(path), seed)
+
+    @classmethod
+    def from_file(cls, file: BusFile, seed: int | None = None) -> VirtualBus:
+        """As `from_yaml`, of a file that is read already."""
         bus = file.definition
         used = bus.seed if seed is None else seed
         line = bus.line
@@ -142,9 +167,8 @@ class VirtualBus:
             errors_to_slaves=line.bit_errors.to_slaves,
             errors_to_masters=line.bit_errors.to_masters,
             seed=used,
-            listen=[entry.url for entry in bus.listen],
-            port_options={entry.url: entry.options for entry in bus.listen},
-            faults=bus.faults,
+            listen=[(entry.url, entry.options) for entry in bus.listen],
+            faults=[fault.definition for fault in file.faults],
             epoch=bus.epoch,
         )
 
@@ -162,21 +186,7 @@ class VirtualBus:
 
         Devices are catalogue names or paths. DefinitionError where one cannot be loaded.
         """
-        names = list(names)
-        meters: list[Meter] = []
-        taken: set[int] = set()
-        copies: dict[str, int] = {}
-        for index, name in enumerate(names):
-            device = catalogue.load(name)
-            own = device.device.address
-            address = next((a for a in (own, *PRIMARY_RANGE[own:], *PRIMARY_RANGE[1:]) if a not in taken), None)
-            if address is None:
-                raise MBusUsageError(f"there are only {PRIMARY_RANGE[-1]} primary addresses for {len(names)} devices")
-            taken.add(address)
-            copies[name] = copies.get(name, -1) + 1
-            identification = counted_up(device.device.id, copies[name])
-            seed_name = f"{seed}/meter/{index}"
-            meters.append(Meter(device, address=address, identification=identification, seed=seed_name, epoch=epoch))
+        meters = [each.meter(seed, epoch) for each in DeviceList(names).recipes(seed)]
         return cls(meters, baud=baud, speed=speed, seed=seed, epoch=epoch)
 
     @property
@@ -188,6 +198,72 @@ class VirtualBus:
     def slaves(self) -> list[Slave]:
         """The slaves that the meters are on the line, in the same order."""
         return self._population.slaves
+
+    @property
+    def housings(self) -> list[Meter]:
+        """The meters that were put on the line, without those that share the housing of one of them."""
+        return list(self._housings)
+
+    def meter(self, who: str | int) -> Meter:
+        """The meter by that name or at that primary address. MBusUsageError where there is none, or are several."""
+        return self._housed(who)
+
+    def add_meter(self, meter: Meter, time: int | None = None) -> Meter:
+        """Put a meter on the line, behind the others; at a time of the line (ns), which is now if not given."""
+        time = self._present() if time is None else time
+        slaves = self._housings[meter] = slaves_of(self.meters_ever, meter, self.seed)
+        self.meters_ever += 1
+        for slave in slaves:
+            self._population.add(slave)
+        self._note(ADDED, None, time, slaves[0].name)
+        return meter
+
+    def remove_meter(self, who: Meter | str | int, time: int | None = None) -> Meter:
+        """Take a meter off the line, also in the middle of an answer, with all that its housing holds."""
+        time = self._present() if time is None else time
+        meter = self._housed(who)
+        slaves = self._take_off(meter, time)
+        for slave in slaves:
+            self._population.remove(slave)
+        self._note(REMOVED, None, time, slaves[0].name)
+        return meter
+
+    def replace_meter(self, who: Meter | str | int, meter: Meter, time: int | None = None) -> Meter:
+        """Exchange a meter for another, which takes its place in the order and its stream of response delays."""
+        time = self._present() if time is None else time
+        former = self._take_off(self._housed(who), time)
+        slaves = self._housings[meter] = slaves_with(former[0].stream, meter)
+        self._population.replace(former, slaves)
+        self._note(REPLACED, None, time, former[0].name)
+        return meter
+
+    def _take_off(self, meter: Meter, time: int) -> list[Slave]:
+        slaves = self._housings.pop(meter)
+        for slave in slaves:
+            self._line.power_cycle(time, slave)
+            self.faults.forget(slave)
+        if self.driver is not None:
+            self.driver.wake()
+        return slaves
+
+    def _housed(self, who: Meter | str | int) -> Meter:
+        """The meter that is meant; of several in one housing the one that was put on the line."""
+        if isinstance(who, Meter):
+            found = [main for main, slaves in self._housings.items() if any(slave.meter is who for slave in slaves)]
+        elif isinstance(who, str):
+            found = [main for main in self._housings if who and main.name == who]
+        else:
+            found = [
+                main for main, slaves in self._housings.items() if any(slave.meter.address == who for slave in slaves)
+            ]
+        if len(found) == 1:
+            return found[0]
+        what = {str: f"named {who!r}", int: f"at address {who}"}.get(type(who), "that is this one")
+        raise MBusUsageError(f"the bus has {len(found) or 'no'} meter{'s' * (len(found) > 1)} {what}")
+
+    def _present(self) -> int:
+        """The time of the line, by what moves it; 0 where nobody does."""
+        return 0 if self.driver is None else self._line_time(self.driver.now)
 
     @property
     def trace(self) -> TraceSink | None:
@@ -224,7 +300,9 @@ class VirtualBus:
         """
         from mbusbench.bus.server import BusServer
 
-        return BusServer(self, urls or self.listen or ("tcp://127.0.0.1:0",))
+        if urls or not self.endpoints:
+            return BusServer(self, [(url, self.options_of(url)) for url in urls or ("tcp://127.0.0.1:0",)])
+        return BusServer(self, self.endpoints)
 
     def connect(self) -> MemoryStream:
         """A byte stream to the bus inside this process, for the running event loop."""
@@ -234,7 +312,12 @@ class VirtualBus:
 
     def options_of(self, endpoint: str) -> PortOptions:
         """What the bus file says about the ports of an endpoint in `listen`."""
-        return self._port_options.get(endpoint, PLAIN_PORT)
+        return dict(self.endpoints).get(endpoint, PLAIN_PORT)
+
+    @property
+    def listen(self) -> tuple[str, ...]:
+        """The endpoints of the bus file."""
+        return tuple(url for url, _ in self.endpoints)
 
     @property
     def baud(self) -> int:

@@ -16,7 +16,7 @@ from mbusbench.bus.fault_action import StuckFcb
 from mbusbench.bus.fault_kinds import KINDS, Do, Place, Probability
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.definition.document import Path_
-from mbusbench.definition.fields import NANOSECONDS, Duration, in_range, one_of
+from mbusbench.definition.fields import NANOSECONDS, Duration, each_once, in_range, one_of
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import MBusUsageError
 from mbusbench.timing import MILLISECOND
@@ -26,6 +26,7 @@ MAX_NAMED = 250
 MAX_NUMBER = 10**9
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,63}")
 _PATTERN = re.compile(r"(?:[0-9A-Fa-f?]{2}\s*)*\*?")
+RESERVED = (251, 252)
 _TIMES = ("from_", "until", "at", "period")
 _WHILE_FRAMES_PASS = ("on", "frame", "direction", "pattern", "exactly", "every", "skip", "probability")
 
@@ -96,6 +97,8 @@ def _target(value: object) -> int | SecondaryAddress:
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= 255:
             raise mistake(f"{value} is not in 0..255")
+        if value in RESERVED:
+            raise mistake(f"{value} is reserved: nobody has it (0..250, 253 selected, 254 test, 255 all)")
         return value
     if not isinstance(value, str):
         raise mistake(f"{shown(value)} is not an address")
@@ -145,7 +148,12 @@ class FaultDefinition(Definition):
     ) = None
     direction: Annotated[Direction, one_of(Direction)] = Direction.ANSWER
     pattern: Annotated[BytePattern, PlainValidator(_pattern)] | None = Field(default=None, alias="bytes")
-    exactly: Annotated[list[Number], Field(min_length=1, max_length=1000), BeforeValidator(_as_list)] | None = None
+    exactly: (
+        Annotated[
+            list[Number], Field(min_length=1, max_length=1000), BeforeValidator(_as_list), AfterValidator(each_once)
+        ]
+        | None
+    ) = None
     every: Number | None = None
     skip: Annotated[int, in_range(0, MAX_NUMBER)] = 0
     from_: Duration | None = Field(default=None, alias="from")

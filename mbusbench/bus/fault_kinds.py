@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, PlainValidator, Tag, create_model, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, create_model, model_validator
 
 from mbusbench.bus.fault_action import Disconnect, PowerCycle, StuckFcb
-from mbusbench.definition.fields import Byte, HexBytes, in_range, nanoseconds, one_of
+from mbusbench.definition.fields import Byte, HexBytes, each_once, in_range, nanoseconds, one_of
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
 from mbusbench.line.effect import Effect
 from mbusbench.line.faults import EFFECTS
@@ -84,6 +84,12 @@ def _bounded(value: bytes) -> bytes:
 def _other_than_zero(value: int) -> int:
     if not value:
         raise mistake("0 changes nothing")
+    return value
+
+
+def _something_left(value: int) -> int:
+    if not value:
+        raise mistake("nothing is left of it: write drop")
     return value
 
 
@@ -168,6 +174,7 @@ def _one_noise(model: Any) -> None:
         raise mistake("needs one of data, count", ["count"])
 
 
+_EACH_ONCE = (Field(min_length=1), AfterValidator(each_once))
 _BOTH = Annotated[Which, one_of(Which)]
 _EITHER = Annotated[Which, one_of(Which), AfterValidator(_one_of_two)]
 _ANSWER = (Place.ANSWER,)
@@ -179,7 +186,7 @@ KINDS: dict[str, Kind] = {
         _kind(EFFECTS["drop"]),
         _kind(EFFECTS["delay"], "duration", needs=("duration",), duration=_wait(1)),
         _kind(EFFECTS["late"], "by", by=_wait(), places=_ANSWER),
-        _kind(EFFECTS["truncate"], "keep", keep=FrameIndex),
+        _kind(EFFECTS["truncate"], "keep", keep=Annotated[FrameIndex, AfterValidator(_something_left)]),
         _kind(
             EFFECTS["checksum"],
             build=_checksum,
@@ -209,9 +216,9 @@ KINDS: dict[str, Kind] = {
         ),
         _kind(EFFECTS["dribble"], "interval", needs=("interval",), interval=_wait(1)),
         _kind(EFFECTS["babble"], "count", places=(Place.ANSWER, Place.TIME), count=Count, pattern=Data),
-        _kind(EFFECTS["bit_flips"], "bits", needs=("bits",), bits=list[BitNumber]),
+        _kind(EFFECTS["bit_flips"], "bits", needs=("bits",), bits=Annotated[list[BitNumber], *_EACH_ONCE]),
         _kind(EFFECTS["bit_errors"], "rate", needs=("rate",), rate=Probability),
-        _kind(EFFECTS["parity_errors"], "characters", characters=list[FrameIndex]),
+        _kind(EFFECTS["parity_errors"], "characters", characters=Annotated[list[FrameIndex], *_EACH_ONCE]),
         _kind(EFFECTS["stale"], "back", places=_ANSWER, back=Annotated[int, in_range(1, OLDEST_TELEGRAM)]),
         _kind(EFFECTS["corrupted_acknowledge"], "value", places=_ANSWER, value=Byte),
         _kind(EFFECTS["doubled_acknowledge"], "pause", places=_ANSWER, pause=_wait()),

@@ -145,6 +145,14 @@ class FaultSchedule:
         for time in armed.definition.at or ():
             self._host.at(time, lambda now: self._at(armed, now, plan))
 
+    def forget(self, slave: Slave) -> None:
+        """The slave is not on the line any more."""
+        self._memory.forget(slave)
+        self._decided.pop(slave, None)
+        self._asked_at.pop(slave, None)
+        if self._dark_until.pop(slave, None) is not None:
+            self._enable()
+
     def __getitem__(self, name: str) -> ArmedFault:
         try:
             return self._armed[name]

@@ -104,12 +104,12 @@ class LinePort:
             self._converter.send(signal)
             self._busy = True
 
-    def withdraw(self, signal: WireSignal) -> None:
-        """A signal that `hear` got is not sent after all."""
+    def withdraw(self, signal: WireSignal) -> bool:
+        """A signal is not sent after all. Whether `hear` got it: not where the port was opened behind its begin."""
         if self._lone is signal:
             self._lone = None
-        else:
-            self._converter.withdraw(signal)
+            return True
+        return self._converter.withdraw(signal)
 
     def next_wakeup(self) -> int | None:
         """When `poll` has something to do; None where nothing is under way."""

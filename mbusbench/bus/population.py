@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
@@ -31,6 +31,37 @@ class Population:
             return list(self._selected)
         return self.slaves if address in (BROADCAST_REPLY, BROADCAST) else []
 
+    def add(self, slave: Slave) -> None:
+        """Behind all others. Lists that were given out stay as they are."""
+        self.slaves = [*self.slaves, slave]
+        self._index(slave)
+
+    def remove(self, slave: Slave) -> None:
+        self.slaves = [each for each in self.slaves if each is not slave]
+        self._unindex(slave)
+        self._selected.pop(slave, None)
+
+    def replace(self, former: Sequence[Slave], slaves: Sequence[Slave]) -> None:
+        """In the place of the first of them in the order of all."""
+        place = self.slaves.index(former[0])
+        others = [each for each in self.slaves[place:] if each not in former]
+        self.slaves = [*self.slaves[:place], *slaves, *others]
+        for slave in former:
+            self._unindex(slave)
+            self._selected.pop(slave, None)
+        for slave in slaves:
+            self._index(slave)
+
+    def _index(self, slave: Slave) -> None:
+        self._by_address[slave.indexed_at] = [*self._by_address.get(slave.indexed_at, ()), slave]
+
+    def _unindex(self, slave: Slave) -> None:
+        others = [each for each in self._by_address[slave.indexed_at] if each is not slave]
+        if others:
+            self._by_address[slave.indexed_at] = others
+        else:
+            del self._by_address[slave.indexed_at]
+
     def update(self, slaves: Iterable[Slave]) -> None:
         """These slaves may have got another address, or have been selected or deselected."""
         for slave in list(slaves):
@@ -40,9 +71,6 @@ class Population:
                 self._selected.pop(slave, None)
             address = slave.meter.address
             if address != slave.indexed_at:
-                former = self._by_address[slave.indexed_at]
-                former.remove(slave)
-                if not former:
-                    del self._by_address[slave.indexed_at]
-                self._by_address.setdefault(address, []).append(slave)
+                self._unindex(slave)
                 slave.indexed_at = address
+                self._index(slave)

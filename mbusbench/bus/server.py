@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -20,10 +20,10 @@ class BusServer:
     `urls` has for each endpoint what a master opens, with the real port or path; `url` is the first of them.
     """
 
-    def __init__(self, bus: VirtualBus, endpoints: Sequence[str]) -> None:
+    def __init__(self, bus: VirtualBus, endpoints: Iterable[tuple[str, PortOptions]]) -> None:
         """MBusUsageError where an endpoint is none."""
         self._bus = bus
-        self._endpoints = [(parse_endpoint(endpoint), bus.options_of(endpoint)) for endpoint in endpoints]
+        self._endpoints = [(parse_endpoint(endpoint), options) for endpoint, options in endpoints]
         self._served: list[ServedEndpoint] = []
 
     @property

@@ -58,7 +58,11 @@ class QuirkedSlave(Slave):
 
 def slaves_of(index: int, meter: Meter, seed: int) -> list[Slave]:
     """The slaves of the bus's meter with this number: itself, and a second one in the same housing."""
-    stream = f"{seed}/meter/{index}"
+    return slaves_with(f"{seed}/meter/{index}", meter)
+
+
+def slaves_with(stream: str, meter: Meter) -> list[Slave]:
+    """The same, by the name of the random numbers."""
     if not meter.quirks.used:
         return [Slave(meter, stream)]
     second = meter.second()

@@ -267,8 +267,7 @@ class TimedLine:
         else:
             answer.end = now
         for port in self._ports.values():
-            port.withdraw(signal)
-            if count:
+            if port.withdraw(signal) and count:
                 port.hear(answer.signal, False)
             self._schedule_port(port)
         answer.is_cut = True

@@ -25,6 +25,7 @@ COMMANDS = {
     "read": "Read meters: all telegrams of each, as values in units.",
     "ping": "Ask which addresses answer.",
     "scan": "Find the meters on a bus by their primary addresses.",
+    "search": "Find the meters on a bus by their secondary addresses.",
     "alarm": "Ask meters for alarms.",
     "reset": "Reset the application of meters, or choose another.",
     "set-address": "Give a meter another primary address.",

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from mbusbench.bus.endpoints.driver import Driver
-from mbusbench.bus.port import PLAIN_PORT, PortOptions, Send
+from mbusbench.bus.port import PortOptions, Send
 from mbusbench.errors import MBusConnectionError
 from mbusbench.line.wire import Parity
 from mbusbench.master.wire_trace import Gathering
@@ -43,9 +43,6 @@ class Relay:
         self._answers = Gathering(Kind.SLAVE, show, self._now)
         stream.on_data = self._on_data
         stream.on_lost = self._on_lost
-
-    def options_of(self, endpoint: str) -> PortOptions:
-        return PLAIN_PORT
 
     def open_port(self, options: PortOptions | None = None, now: int = 0) -> int:
         self._next_port += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import nullcontext
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,13 @@ from mbusbench.cli.output import message, print_json
 
 if TYPE_CHECKING:
     from mbusbench.bus import VirtualBus
+    from mbusbench.bus.live import LiveBus
     from mbusbench.trace.files import TraceFile
 
 FLUSH_EVERY = 0.25
 """Seconds after which what was recorded is in the file."""
+LOOK_EVERY = 0.25
+"""Seconds between looks at the files that are watched."""
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
@@ -57,6 +60,7 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str | None
     help="Let device files use classes of this Python module. May be repeated.",
 )
 @trace_option
+@click.option("--watch", is_flag=True, help="Follow changes of the files while serving; meters keep their state.")
 def command(
     *,
     source: tuple[str, ...],
@@ -69,6 +73,7 @@ def command(
     speed: float | str | None,
     python: tuple[str, ...],
     trace: Path | None,
+    watch: bool,
 ) -> None:
     """Put meters on a virtual bus and serve it until SIGTERM or Ctrl-C.
 
@@ -80,22 +85,28 @@ def command(
     from mbusbench.meter.extension import allow
 
     allow(*python)
-    bus = build_bus(source, seed)
+    live = build_bus(source, seed)
+    bus = live.bus
+    watched = live if watch else None
     if speed is not None:
         bus.set_speed(None if speed == "max" else float(speed))
     endpoints = (*tcp, *pty, *serial, *rfc2217)
     if trace is None:
-        run(_serve(bus, endpoints, ready_file))
+        run(_serve(bus, endpoints, ready_file, None, watched))
         return
     from mbusbench.cli.virtual_bus import open_trace
 
     with open_trace(trace, bus, source) as file:
         bus.trace = file.record
-        run(_serve(bus, endpoints, ready_file, file))
+        run(_serve(bus, endpoints, ready_file, file, watched))
 
 
 async def _serve(
-    bus: VirtualBus, endpoints: tuple[str, ...], ready_file: Path | None, trace: TraceFile | None = None
+    bus: VirtualBus,
+    endpoints: tuple[str, ...],
+    ready_file: Path | None,
+    trace: TraceFile | None,
+    watched: LiveBus | None,
 ) -> None:
     from mbusbench.cli.virtual_bus import meter_fields
 
@@ -114,27 +125,53 @@ async def _serve(
         if ready_file is not None:
             _write_whole(ready_file, ready)
         print_json(ready)
-        async with nullcontext() if trace is None else _Flushing(trace):
+        async with _Meanwhile(
+            *([] if trace is None else [_flush(trace)]), *([] if watched is None else [_watch(watched)])
+        ):
             await stop.wait()
 
 
-class _Flushing:
-    """What is recorded becomes visible while the bus is served."""
+class _Meanwhile:
+    """What is done while the bus is served."""
 
-    def __init__(self, file: TraceFile) -> None:
-        self._file = file
+    def __init__(self, *work: Coroutine[None, None, None]) -> None:
+        self._work = work
 
     async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._flush())
+        self._tasks = [asyncio.create_task(each) for each in self._work]
 
     async def __aexit__(self, *error: object) -> None:
-        self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
-    async def _flush(self) -> None:
-        while self._file.failure is None:
-            await asyncio.sleep(FLUSH_EVERY)
-            self._file.flush()
-        message(f"the trace ends here: {self._file.failure.strerror}")
+
+async def _flush(file: TraceFile) -> None:
+    """What is recorded becomes visible."""
+    while file.failure is None:
+        await asyncio.sleep(FLUSH_EVERY)
+        file.flush()
+    message(f"the trace ends here: {file.failure.strerror}")
+
+
+async def _watch(live: LiveBus) -> None:
+    """The bus follows its files; with a mistake in one of them it stays as it is."""
+    from mbusbench.definition.watching import WatchedFiles
+    from mbusbench.errors import DefinitionError, MBusUsageError
+
+    files = WatchedFiles(live.files)
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        changed = files.look()
+        if not changed:
+            continue
+        try:
+            message(f"mbusbench: {', '.join(path.name for path in changed)} changed: {live.reload()}")
+        except DefinitionError as error:
+            for line in str(error).splitlines():
+                message(line)
+        except MBusUsageError as error:
+            message(f"mbusbench: {error}")
+        files.watch(live.files)
 
 
 def _write_whole(path: Path, value: dict[str, object]) -> None:

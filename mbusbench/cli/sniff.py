@@ -105,6 +105,7 @@ def _print(lines: list[str]) -> None:
 
 
 async def _sniff(listen: str, url: str, baudrate: int, parity: Parity, show: TraceSink) -> None:
+    from mbusbench.bus.port import PLAIN_PORT
     from mbusbench.bus.server import BusServer
     from mbusbench.cli.relay import Relay
     from mbusbench.transport.opening import open_stream
@@ -116,7 +117,7 @@ async def _sniff(listen: str, url: str, baudrate: int, parity: Parity, show: Tra
     stream = await open_stream(url, baudrate=baudrate, parity=parity)
     try:
         relay = Relay(stream, baudrate, show)
-        async with BusServer(cast("VirtualBus", relay), [listen]) as server:
+        async with BusServer(cast("VirtualBus", relay), [(listen, PLAIN_PORT)]) as server:
             message(f"mbusbench: masters open {server.url}, which leads to {url}")
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((stopping, relay.lost), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mbusbench.bus import VirtualBus
+from mbusbench.bus.live import LiveBus
 from mbusbench.codec import device_type
 from mbusbench.codec.address import SecondaryAddress, manufacturer_letters
 from mbusbench.definition.document import read_document
@@ -21,16 +22,16 @@ from mbusbench.trace.header import TraceHeader
 _FILE_SUFFIXES = (".yaml", ".yml")
 
 
-def build_bus(sources: Sequence[str], seed: int | None) -> VirtualBus:
+def build_bus(sources: Sequence[str], seed: int | None) -> LiveBus:
     """The bus of one bus file, or of devices by catalogue name or path. DefinitionError where a file is wrong."""
     bus_files = [source for source in sources if _is_bus_file(source)]
     if not bus_files:
-        return VirtualBus.from_devices(sources, seed=seed or 0)
+        return LiveBus.from_devices(sources, seed=seed or 0)
     if len(sources) > 1:
         raise click.UsageError(
             f"{bus_files[0]} is a bus file: it cannot be combined with {len(sources) - 1} other sources"
         )
-    return VirtualBus.from_yaml(bus_files[0], seed=seed)
+    return LiveBus.from_yaml(bus_files[0], seed=seed)
 
 
 def _is_bus_file(source: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import gcd
 
 from mbusbench.codec.tables.units import UNITS
@@ -396,6 +396,7 @@ def _chained(codes: bytes) -> bytes:
     return bytes([*(code | 0x80 for code in codes[:-1]), codes[-1] & 0x7F])
 
 
+@cache
 def quantities() -> tuple[str, ...]:
     """Every quantity that a VIF can name, in the tables' order."""
     rows = (row for _, table in _TABLES for row in table)

@@ -141,6 +141,12 @@ class Document:
         line, column = self.position(parts, key=key)
         return Mistake(self.name, line, column, path_text(parts), text)
 
+    def unknown_key(self, path: Iterable[str | int], key: str, text: str) -> Mistake:
+        """A key that the mapping at `path` cannot have: the mistake is at the key."""
+        parts = self.real_path(path)
+        line, column = self.position((*parts, key), key=True)
+        return Mistake(self.name, line, column, path_text(parts), text)
+
 
 def _is_value_alone(node: _Node, part: str | int) -> bool:
     """Whether `part` would lead into what was written without it: a value, or a list where a mapping was meant."""
@@ -284,6 +290,13 @@ _WORDS = {
     "mapping values are not allowed in this context": "a colon where no key can be: indent, or write a text in quotes",
     "did not find expected key": "no key where one must be: indent, or write a text in quotes",
     "did not find expected node content": "no value where one must be",
+    "did not find expected ',' or '}'": "a comma is missing, or the brace { before it has no }",
+    "did not find expected ',' or ']'": "a comma is missing, or the bracket [ before it has no ]",
+    "did not find expected '-' indicator": "no entry of the list: begin it with - below the others, or indent",
+    "could not find expected ':'": "a key without its colon and blank, or a text that needs quotes",
+    "block sequence entries are not allowed in this context": "no list can begin here: begin it in a line of its own",
+    "did not find expected alphabetic or numeric character": "a text that begins with & or * needs quotes",
+    "found unknown escape character": "\\ in double quotes has a meaning: write it twice, or use single quotes",
     "found unexpected end of stream": "a quoted text without its closing quote",
     "found undefined tag handle": "tags are not allowed",
     "found incompatible YAML document": "not a version of YAML that can be read: leave the line out",

@@ -12,9 +12,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from mbusbench.definition.document import OtherBase
-from mbusbench.definition.validation import did_you_mean, mistake, shown
+from mbusbench.definition.validation import did_you_mean, mistake, mistakes, shown
 
 _E = TypeVar("_E", bound=Enum)
+_T = TypeVar("_T")
 
 NANOSECONDS = {
     "ns": 1,
@@ -29,6 +30,7 @@ LONGEST = 36_500 * NANOSECONDS["d"]
 # Two-digit years are those of 1981 to 2080; a due date may be in the year before, and time goes on.
 YEARS = range(1982, 2071)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|ms|s|min|h|d)")
+IDENTIFICATION_NUMBER = re.compile(r"[0-9A-Fa-f]{1,8}")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}(?:\s*[0-9A-Fa-f]{2})*")
 
 
@@ -42,6 +44,16 @@ def in_range(low: int, high: int, *, hexadecimal: bool = False) -> AfterValidato
         return value
 
     return AfterValidator(check)
+
+
+def each_once(values: list[_T]) -> list[_T]:
+    """For lists in which nothing stands twice."""
+    found = [
+        ((index,), f"{shown(value)} is listed twice") for index, value in enumerate(values) if value in values[:index]
+    ]
+    if found:
+        raise mistakes(list(found))
+    return values
 
 
 def one_of(kind: type[_E]) -> Any:
@@ -123,7 +135,7 @@ def _digits(value: object) -> str:
     if isinstance(value, OtherBase):
         raise mistake("a hexadecimal or octal number is no identification number: write its 8 digits, in quotes")
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not re.fullmatch(r"[0-9A-Fa-f]{1,8}", text):
+    if not isinstance(text, str) or not IDENTIFICATION_NUMBER.fullmatch(text):
         raise mistake(f"{shown(value)} is not an identification number of up to 8 digits")
     return text.upper().zfill(8)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -92,6 +92,10 @@ _WANTED = {
 }
 
 
+def _is_number_in_quotes(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit()
+
+
 def _words(error: ErrorDetails) -> str:
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind in ("less_than_equal", "less_than", "greater_than_equal", "greater_than"):
@@ -108,30 +112,34 @@ def _words(error: ErrorDetails) -> str:
     if wanted == "text" and isinstance(value, int | float) and not isinstance(value, bool):
         return f'{shown(value)} is a number here, text is wanted: write it in quotes ("{value}")'
     if wanted:
-        return f"{shown(value)} is not {wanted}"
+        hint = ": write it without quotes" if wanted == "a whole number" and _is_number_in_quotes(value) else ""
+        return f"{shown(value)} is not {wanted}{hint}"
     return f"{shown(value)} is not possible here"
 
 
 def _mistakes_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Mistake]:
     found: list[Mistake] = []
+    for path, text, key in mistakes_in(error, model):
+        found.append(document.mistake(path, text) if key is None else document.unknown_key(path, key, text))
+    return found
+
+
+def mistakes_in(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path_, str, str | None]]:
+    """(path, text, None) of each mistake; of an unknown key the path of what has it, the text, and the key."""
     guesses = MAX_LINES
     for details in error.errors(include_url=False):
         path: Path_ = details["loc"]
         if details["type"] == "extra_forbidden":
             key = str(path[-1])
-            line, column = document.position(document.real_path(path), key=True)
             guesses -= 1
             meant = did_you_mean(key, _known_keys(model, path[:-1])) if guesses >= 0 else ""
-            text = f"unknown key {shown(key)}{meant}"
-            above = document.mistake(path[:-1], text)
-            found.append(Mistake(document.name, line, column, above.path, text))
+            yield path[:-1], f"unknown key {shown(key)}{meant}", key
         elif details["type"] == "missing":
-            found.append(document.mistake(path[:-1], f"{str(path[-1])!r} is missing"))
+            yield path[:-1], f"{str(path[-1])!r} is missing", None
         elif details["type"] == _OURS:
-            found.extend(document.mistake((*path, *at), text) for at, text in details["ctx"]["found"])
+            yield from (((*path, *at), text, None) for at, text in details["ctx"]["found"])
         else:
-            found.append(document.mistake(path, _words(details)))
-    return found
+            yield path, _words(details), None
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:

@@ -59,11 +59,11 @@ class LevelConverter:
             if len(self._slaves) > 1:
                 self._set_breaks(signal.start)
 
-    def withdraw(self, signal: WireSignal) -> None:
-        """Take back what a slave was to send, or to send on: it lost its power."""
-        self.receiver.withdraw(signal)
+    def withdraw(self, signal: WireSignal) -> bool:
+        """Take back what a slave was to send, or to send on: it lost its power. Whether it was there."""
         if signal in self._slaves:
             self._slaves.remove(signal)
+        return self.receiver.withdraw(signal)
 
     def short_circuit(self, start: int, duration: int) -> None:
         """Hold the port in break because the bus is overloaded, for `duration` ns but at least OVERLOAD_BREAK."""

@@ -112,10 +112,13 @@ class Receiver:
         self._signals.append(signal)
         self._pending = None
 
-    def withdraw(self, signal: WireSignal) -> None:
-        """Take back a signal that has not started yet."""
+    def withdraw(self, signal: WireSignal) -> bool:
+        """Take back a signal that is not over yet. Whether it was there: who came later did not get it."""
+        if signal not in self._signals:
+            return False
         self._signals.remove(signal)
         self._pending = None
+        return True
 
     def set_format(self, baud: int, parity: Parity = Parity.EVEN) -> None:
         """Change the receiver's format. What is not polled yet is received in the new one."""

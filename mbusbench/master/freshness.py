@@ -28,6 +28,13 @@ class _Past:
         self.telegrams: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
 
 
+def _differ(telegrams: Sequence[Telegram]) -> bool:
+    """Whether the access number counts within a readout already."""
+    if len(telegrams) == 1:
+        return False
+    return len({each.header.access_number for each in telegrams if each.header is not None}) > 1
+
+
 class Freshness:
     """The last telegrams of each slave, known by its primary address and the secondary one in its header."""
 
@@ -45,7 +52,7 @@ class Freshness:
         self._slaves[key] = past
         if len(self._slaves) > _SLAVES:
             del self._slaves[next(iter(self._slaves))]
-        if past.access_number not in (None, header.access_number):
+        if past.access_number not in (None, header.access_number) or _differ(telegrams):
             past.counts = True
         past.access_number = header.access_number
         known = past.telegrams

@@ -22,6 +22,15 @@ from mbusbench.master.keys import KeyRing, Keys
 from mbusbench.master.reconnection import Reconnection
 from mbusbench.master.results import MBusSlaveData, MBusSlaveInfo, slave_data, slave_info
 from mbusbench.master.runner import Runner
+from mbusbench.master.search import (
+    EVERYTHING,
+    MBusFound,
+    MBusUnresolved,
+    SearchProgress,
+    SearchState,
+    begin_search,
+    search,
+)
 from mbusbench.master.target import Address, parse_target, primary_range
 from mbusbench.master.wire_trace import WireTrace
 from mbusbench.protocol.fcb import MasterFcb
@@ -29,7 +38,7 @@ from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Failure, FailureKind
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.ping import Identification, identify, ping
-from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Readout, readout, readout_by_secondary_address
+from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS, Circles, Readout, readout, readout_by_secondary_address
 from mbusbench.protocol.procedures.select import select
 from mbusbench.trace.event import TraceSink
 from mbusbench.transport.opening import check_line, open_stream
@@ -125,6 +134,7 @@ class MBusMaster(Commands):
         self._trace = None if trace is None else WireTrace(trace)
         self._fcb = MasterFcb()
         self._freshness = Freshness()
+        self._circles = Circles()
         self._lock = asyncio.Lock()
         self._runner: Runner | None = None
         self._link: MasterLink | None = None
@@ -241,6 +251,23 @@ class MBusMaster(Commands):
             )
             yield address, self._scanned(address, found)
 
+    def search(
+        self,
+        mask: str | SecondaryAddress = EVERYTHING,
+        *,
+        known: Iterable[str | SecondaryAddress] = (),
+        progress: Callable[[SearchProgress], object] | None = None,
+        state: SearchState | None = None,
+    ) -> AsyncGenerator[MBusFound | MBusUnresolved]:
+        """Find all meters whose secondary address fits `mask`, each as soon as it is sure.
+
+        MBusUnresolved stands for meters that cannot be told apart or do not say who they are. `known` are addresses
+        that may be there: they are asked for first, and save exchanges. `progress` is called after each question. The
+        search may be stopped at any time; with the same `state` it goes on, and yields what it did not yield before.
+        """
+        arguments = begin_search(mask, known, state)
+        return search(self._run, self._fcb, arguments, progress, self._error)
+
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
         result, stale = await self._read(target)
         if stale and result.failure is None:
@@ -260,8 +287,8 @@ class MBusMaster(Commands):
 
     def _readout(self, target: int | SecondaryAddress) -> Procedure[Readout]:
         if isinstance(target, int):
-            return readout(target, self._fcb, self._decode, self._max_telegrams)
-        return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams)
+            return readout(target, self._fcb, self._decode, self._max_telegrams, self._circles)
+        return readout_by_secondary_address(target, self._fcb, self._decode, self._max_telegrams, self._circles)
 
     def _scanned(self, address: int, found: Identification) -> MBusSlaveInfo | MBusError:
         if found.failure is None:

@@ -5,21 +5,21 @@ A telegram's record area has at most 240 bytes (EN 13757-3); all telegrams but t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, PlainValidator, PrivateAttr, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, PrivateAttr, Tag, model_validator
 
 from mbusbench.codec import device_type
 from mbusbench.codec.address import manufacturer_code
 from mbusbench.codec.frame import DATA_MAXIMUM
-from mbusbench.definition.document import Path_, definition_error, read_document
+from mbusbench.definition.document import Document, Path_, definition_error, read_document
 from mbusbench.definition.fields import (
     Byte,
     Duration,
@@ -29,6 +29,7 @@ from mbusbench.definition.fields import (
     HexTail,
     IdentificationNumber,
     PrimaryAddress,
+    each_once,
     exact,
     in_range,
     nanoseconds,
@@ -119,10 +120,10 @@ class DeviceHeader(Definition):
     medium: Medium
     id: IdentificationNumber = "00000000"
     address: PrimaryAddress = 0
-    baud: list[Baud] = Field(default=[300, 2400], min_length=1)
+    baud: Annotated[list[Baud], Field(min_length=1), AfterValidator(each_once)] = [300, 2400]  # noqa: RUF012
     status: Byte = 0
     access_number: Byte = 0
-    configuration: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
+    configuration: Annotated[int, in_range(0, 0xFFFF, hexadecimal=True)] = 0
     response_delay: ResponseDelay | None = None
     fcb: Annotated[FcbMode, one_of(FcbMode)] = FcbMode.STRICT
     after_last: Annotated[AfterLast, one_of(AfterLast)] = AfterLast.WRAP
@@ -203,7 +204,7 @@ class Check(Definition):
 
     telegram: HexBytes
     records: list[CheckedValue] | None = None
-    number: Annotated[int, Field(ge=1, le=MAX_TELEGRAMS)] = 1
+    number: Annotated[int, in_range(1, MAX_TELEGRAMS)] = 1
     at: Duration | None = None
     source: str | None = None
 
@@ -236,11 +237,23 @@ class Device(Definition):
     telegrams: list[TelegramDefinition] = Field(min_length=1, max_length=MAX_TELEGRAMS)
     checks: list[Check] = []  # noqa: RUF012
     _compiled: dict[object, object] = PrivateAttr(default_factory=dict)
+    _data: Any = PrivateAttr(default=None)
 
     @property
     def compiled(self) -> dict[object, object]:
         """What `meter.plan` made of the device, by the epoch that it was made for."""
         return self._compiled
+
+    @property
+    def data(self) -> Any:
+        """What stands in the file that the device is from."""
+        return self._data
+
+    @classmethod
+    def from_document(cls, document: Document, context: Mapping[str, Any] | None = None) -> Self:
+        device = super().from_document(document, context)
+        device._data = document.data
+        return device
 
     @classmethod
     def from_file(cls, path: str | Path) -> Device:

@@ -45,8 +45,8 @@ class Meter:
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
     and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,
-    until) are at times of the bus. `quirks` are as in a device file. `baud` is the rate it is set to,
-    None for that of its line. `link` is the slave that a bus speaks to.
+    until) are at times of the bus. `quirks` are as in a device file. `baud` is the rate it is set to, None for that of
+    its line. `name` is for people and `VirtualBus.meter`. `link` is the slave that a bus speaks to.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Meter:
         "key",
         "link",
         "meter_clock",
+        "name",
         "quirks",
         "response_delay",
         "security",
@@ -95,6 +96,7 @@ class Meter:
         security: int | None = None,
         key: bytes | None = None,
         baud: int | None = None,
+        name: str = "",
         quirks: Iterable[str | Mapping[str, Any] | UsedQuirk] | None = None,
         seed: str = "0",
         epoch: datetime = DEFAULT_EPOCH,
@@ -121,6 +123,7 @@ class Meter:
         self.security = own.security if security is None else security
         self.key = own.key if key is None else key
         self.baud = baud
+        self.name = name
         self.seed = seed
         self._written: dict[int, Part] = {}
         self.writes = 0
@@ -148,6 +151,23 @@ class Meter:
             security=secured,
         )
         return QuirkedLink(application, quirks, baud=self.baud) if quirks else SlaveLink(application, baud=self.baud)
+
+    def continue_from(self, former: Meter) -> None:
+        """Take over what a meter keeps without power from the one that this one replaces.
+
+        That is its clock, its access number, and what a master wrote into records that both have alike.
+        """
+        if former.device.clock == self.device.clock:
+            self.meter_clock = former.meter_clock
+        self.link.application.access_number = former.link.application.access_number
+        theirs = dict(former.device.each_record())
+        for path, record in self.device.each_record():
+            other = theirs.get(path)
+            if other is not None and id(other) in former._written and other == record:
+                self._written[id(record)] = former._written[id(other)]
+                self._history[id(record)] = former._history.get(id(other), [])
+        self.writes = former.writes
+        self._bind()
 
     def _new_alarms(self) -> SlaveAlarms | None:
         own = self._conditions.alarms if self._conditions is not None else ()

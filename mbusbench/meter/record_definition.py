@@ -6,6 +6,7 @@ value is the register itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from fractions import Fraction
@@ -22,6 +23,7 @@ from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.meter.generator import Condition, Generator
+from mbusbench.meter.unit_choice import unit_mistake
 
 DATA_FIELDS = {
     "none": 0x0,
@@ -43,6 +45,8 @@ REAL32 = 0x5
 BINARY_SIZES = {0x1: 1, 0x2: 2, 0x3: 3, 0x4: 4, 0x6: 6, 0x7: 8}
 BCD_DIGITS = {0x9: 2, 0xA: 4, 0xB: 6, 0xC: 8, 0xE: 12}
 _TEXT = 0xD
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _INT32 = 0x4
 _YEAR_HUNDREDS = 0x60  # in the second byte of type F
 _FUNCTIONS = {member.name.lower(): member for member in Function}
@@ -73,6 +77,13 @@ Value = Annotated[
     | Annotated[Exact, Tag("<number>")],
     Discriminator(_kind_of_value),
 ]
+
+
+def _number_hint(text: str) -> str:
+    """What to write instead of a text that was meant as a number."""
+    if _DECIMAL_COMMA.fullmatch(text):
+        return f": write {text.replace(',', '.')}"
+    return ": write it without quotes" if _NUMBER.fullmatch(text) else ""
 
 
 class Record(Definition):
@@ -108,7 +119,9 @@ class Record(Definition):
     def _one_notation(self) -> Record:
         notations = [name for name in ("raw", "dib", "vif") if getattr(self, name) is not None]
         if len(notations) != 1:
-            raise mistake("needs exactly one of vif (by name), dib with vib (hexadecimal), raw (the whole record)")
+            given = f", not {' and '.join(notations)}" if notations else ""
+            known = "vif (by name), dib with vib (hexadecimal), raw (the whole record)"
+            raise mistake(f"needs exactly one of {known}{given}")
         foreign = (
             self.model_fields_set
             - {"name", "value"}
@@ -234,7 +247,7 @@ class Record(Definition):
             return self._date(value)
         if isinstance(value, str):
             if self.data_field != _TEXT and self.data_field not in BCD_DIGITS:
-                raise mistake(f"{shown(value)} is not a number", ["value"])
+                raise mistake(f"{shown(value)} is not a number{_number_hint(value)}", ["value"])
             return value
         steps = value * self.per_unit
         if self.data_field == REAL32:
@@ -253,7 +266,7 @@ class Record(Definition):
             6: (datetime, "a date and time such as 2026-12-31T23:59:00"),
         }
         found = kinds.get(self.dib_block.data_length or 0)
-        if found is None:
+        if found is None or self.data_field in BCD_DIGITS:
             raise mistake("a date needs code int16, int24, int32 or int48", ["code"])
         try:
             if not isinstance(value, str):
@@ -266,6 +279,8 @@ class Record(Definition):
         return moment
 
     def _check_blocks(self) -> None:
+        if "vib_block" in self.__dict__:
+            return  # checked when it was made; a device with other values has this record, too
         if self.dib is not None:
             self._check_raw_blocks()
             return
@@ -278,8 +293,8 @@ class Record(Definition):
         try:
             ValueInformationBlock.find(self.vif, self.unit, self.scale)
         except LookupError as error:
-            at = "unit" if self.unit is not None else "vif"
-            raise mistake(str(error), [at]) from None
+            key, text = unit_mistake(self.vif, self.unit, self.scale) or ("vif", str(error))
+            raise mistake(text, [key]) from None
         try:
             self.vib_block  # noqa: B018
         except LookupError:
@@ -311,7 +326,8 @@ class Record(Definition):
             length = 1 + (lvar_length(raw[start]) or 0) if start < len(raw) else 1
         surplus = len(raw) - start - length
         if surplus:
-            text = f"{surplus} bytes too many" if surplus > 0 else f"{-surplus} bytes missing"
+            what = "too many" if surplus > 0 else "missing"
+            text = f"{abs(surplus)} byte{'s' * (abs(surplus) > 1)} {what}"
             raise mistake(f"not exactly one record: {text}", ["raw"])
 
     def _check_raw_blocks(self) -> None:
@@ -324,8 +340,9 @@ class Record(Definition):
         ):
             try:
                 whole = decode(raw).raw == raw
-            except DecodeError as error:
-                raise mistake(str(error), [name]) from None
+            except DecodeError:
+                text = f"{raw.hex(' ').upper()} ends with a byte that has the extension bit: another one must follow"
+                raise mistake(text, [name]) from None
             if not whole:
                 raise mistake(f"{raw.hex(' ')} has bytes too many: an extension bit is missing", [name])
         if self.dib_block.data_field == 0xF:

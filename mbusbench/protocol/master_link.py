@@ -24,6 +24,7 @@ ANSWERS = frozenset((0x08, 0x18, 0x28, 0x38))  # RSP_UD without and with ACD and
 _ANY_ADDRESS = (SELECTED, BROADCAST_REPLY)
 _DAMAGED = (RejectReason.CHECKSUM, RejectReason.STOP, RejectReason.TRUNCATED, RejectReason.PARITY)
 _SHORTEST_FRAME = 5
+_FUNCTION, _POSITIVE, _NEGATIVE = 0x4F, 0x00, 0x01  # of a short frame that answers (IEC 60870-5-2)
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
 
@@ -41,9 +42,11 @@ class Expect(Enum):
 class Exchange:
     """One request and what may answer it.
 
-    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `accepts`:
-    whether data come from the slave that was meant, where the A field does not tell. `attempts`: transmissions in all,
-    where less than the link's own number do. `baudrate` is the rate of the line for it, where it is not the usual one.
+    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `patient`: any
+    number may answer, so that the whole time is waited in which an answer may begin, since a slave that is about to
+    answer takes no request; data count only if they stay the only ones. `accepts`: whether data come from the slave
+    that was meant, where the A field does not tell. `attempts`: transmissions in all, where less than the link's own
+    number do. `baudrate` is the rate of the line for it, where it is not the usual one.
     """
 
     request: ShortFrame | LongFrame
@@ -52,6 +55,7 @@ class Exchange:
     accepts: Callable[[LongFrame], bool] | None = None
     attempts: int | None = None
     baudrate: int | None = None
+    patient: bool = False
     request_bytes: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -250,6 +254,9 @@ class MasterLink:
                 return
         settling = self._state is LinkState.SETTLING
         self._deadline = self._hold_until if settling else self._window_end
+        if self._exchange is not None and self._exchange.patient and not settling:
+            # Of answers on top of each other most characters are lost: a pause says little.
+            self._deadline = max(self._deadline, min(now + self._gap, self._hard_limit()))
         if self._reader.missing:
             gap_end = min(now + self._gap, self._hard_limit())
             self._deadline = max(self._deadline, gap_end) if settling else gap_end
@@ -279,13 +286,27 @@ class MasterLink:
                 self._deadline = self._hold_until
                 return b""
             assert self._held is not None
-            self._finish(Reply(self._held, self._attempt), now)
-            return b""
+            if not self._has_company():
+                self._finish(Reply(self._held, self._attempt), now)
+                return b""
+            self._received.insert(0, self._held)
+            self._held = None
+            self._collided = True
+            self._move(LinkEvent.REFUTE)
         if self._heard() and now < (quiet := min(self._last + self._settle, self._hard_limit())):
             # Somebody still sends, be it junk: the answer may be right behind it, and no request may go out before.
             self._deadline = quiet
             return b""
         return self._attempt_failed(now)
+
+    def _has_company(self) -> bool:
+        """Whether data that were to stand alone do not: somebody else's answer was heard, whole or damaged."""
+        assert self._exchange is not None
+        return (
+            self._exchange.patient
+            and isinstance(self._held, LongFrame)
+            and any(not isinstance(item, Reject) or len(item.raw) >= _SHORTEST_FRAME for item in self._received)
+        )
 
     def next_wakeup(self) -> int | None:
         """When `poll` is due next, None while no exchange is under way. Earlier calls do no harm."""
@@ -373,12 +394,14 @@ class MasterLink:
                 self._take_foreign(item, now)
             elif isinstance(item, LongFrame):
                 self._take_data(item, now, exchange)
-            elif item.control & 0x4F == 0:
+            elif item.control & _FUNCTION == _POSITIVE:
                 self._take_acknowledge(item, now, exchange)  # the short frame of IEC 60870-5-2 for it
+            elif item.control & _FUNCTION == _NEGATIVE:
+                self._take_refusal(item, now, exchange)
             else:
                 self._note(item, now)
-        elif isinstance(item, SingleCharacter) and exchange.expect is Expect.EITHER:
-            self._finish(Reply(item, self._attempt), now)
+        elif isinstance(item, SingleCharacter):
+            self._take_refusal(item, now, exchange)
         else:
             self._note(item, now)
 
@@ -397,6 +420,11 @@ class MasterLink:
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
                 self._hold(frame, max(self._window_end, now + self._settle))
+        elif exchange.patient and isinstance(self._held, LongFrame):
+            if frame != self._held:
+                self._note(frame, now)
+        elif exchange.patient:
+            self._hold(frame, max(self._window_end, now + self._settle))
         elif self._doubtful:
             self._take_doubtful(frame, now)
         else:
@@ -430,9 +458,21 @@ class MasterLink:
             self._note(frame, now)  # one of several, or a byte of a damaged frame
         elif exchange.alone or exchange.expect is Expect.DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
-            self._hold(frame, now + self._settle if exchange.alone else max(self._window_end, now + self._settle))
+            quiet = now + self._settle
+            waits = exchange.patient or exchange.expect is Expect.DATA
+            self._hold(frame, max(self._window_end, quiet) if waits else quiet)
         elif exchange.expect is not Expect.NOTHING:
             self._finish(Reply(frame, self._attempt), now)
+
+    def _take_refusal(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
+        """A2, or the short frame for it: an answer to one slave's command, if no acknowledge is right behind it."""
+        is_command = type(exchange.request) is LongFrame and exchange.expect is Expect.ACKNOWLEDGE
+        if exchange.expect is Expect.EITHER:
+            self._finish(Reply(frame, self._attempt), now)
+        elif is_command and not exchange.alone and self._held is None:
+            self._hold(frame, now + self._settle)
+        else:
+            self._note(frame, now)
 
     def _take_foreign(self, frame: ShortFrame | LongFrame, now: int) -> None:
         self._foreign = frame
@@ -460,7 +500,9 @@ class MasterLink:
         self._received.append(item)
         if damaged:
             self._damaged = True
-            self._window_end = min(max(self._window_end, now), self._last + self._gap)
+            quiet = self._last + self._gap
+            end = max(self._window_end, now)
+            self._window_end = max(end, quiet) if exchange.patient else min(end, quiet)
             self._deadline = self._window_end
 
     def _hold(self, frame: SingleCharacter | ShortFrame | LongFrame, until: int) -> None:

@@ -34,9 +34,13 @@ CLOSED = "closed"
 FORMAT = "format"
 FAULT = "fault"
 POWER_CYCLE = "power-cycle"
-NOTES = (OPENED, CLOSED, FORMAT, FAULT, POWER_CYCLE)
+ADDED = "added"
+REMOVED = "removed"
+REPLACED = "replaced"
+NOTES = (OPENED, CLOSED, FORMAT, FAULT, POWER_CYCLE, ADDED, REMOVED, REPLACED)
 """First cause of a NOTE: a port was opened or closed, a port or a slave has another baud rate or parity (in the event's
-`baud` and `parity`), a fault fired (its name is the second cause), the power was off (of `source`, or of all).
+`baud` and `parity`), a fault fired (its name is the second cause), the power was off (of `source`, or of all),
+a meter was put on the line, taken off, or exchanged for another (`source`).
 Further causes say more, in words."""
 
 REPEAT = "repeat"

@@ -104,8 +104,8 @@ async def test_crowd_that_only_listens_does_not_keep_a_master_from_reading(tmp_p
 
 
 async def test_gateway_of_the_bus_file_closes_an_idle_connection(tmp_path: Path) -> None:
-    options = {ANY_TCP: PortOptions(gateway=GatewayOptions(idle_close=50_000_000))}
-    bus = VirtualBus([water_meter(tmp_path)], listen=[ANY_TCP], port_options=options)
+    options = PortOptions(gateway=GatewayOptions(idle_close=50_000_000))
+    bus = VirtualBus([water_meter(tmp_path)], listen=[(ANY_TCP, options)])
     async with bus.serve() as server, connected(server) as (reader, writer):
         writer.write(RESET)
         assert await received(reader, 1) == b"\xe5"
@@ -115,8 +115,8 @@ async def test_gateway_of_the_bus_file_closes_an_idle_connection(tmp_path: Path)
 
 
 async def test_gateway_of_the_bus_file_lets_one_request_through_at_a_time(tmp_path: Path) -> None:
-    options = {ANY_TCP: PortOptions(gateway=GatewayOptions(one_in_flight=True, drop=True))}
-    bus = VirtualBus([water_meter(tmp_path, delay=100_000_000)], speed=1, listen=[ANY_TCP], port_options=options)
+    options = PortOptions(gateway=GatewayOptions(one_in_flight=True, drop=True))
+    bus = VirtualBus([water_meter(tmp_path, delay=100_000_000)], speed=1, listen=[(ANY_TCP, options)])
     async with bus.serve() as server, connected(server) as (reader, writer):
         writer.write(RESET)
         await asyncio.sleep(0.05)

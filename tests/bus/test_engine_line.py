@@ -409,6 +409,19 @@ def test_power_cycle_cuts_an_answer_off() -> None:
     assert begun + line.wait() == whole[: 10 * 3 - 1]
 
 
+def test_power_cycle_cuts_off_an_answer_of_which_a_later_port_did_not_hear_the_begin() -> None:
+    bus = VirtualBus([meter()], speed=1)
+    line = Line(bus)
+    line.send(REQUEST)
+    line.wait(character_time(2400, 5) + DELAY + character_time(2400, 10))
+    bus.close_port(line.ports[0], line.now)
+    line.ports[0] = bus.open_port(now=line.now)
+    line.wait(character_time(2400, 5))
+    bus.power_cycle(line.now)
+    assert line.wait() == ""
+    assert line.ask(RESET) == "E5"
+
+
 def test_power_cycle_of_one_slave_leaves_the_others_alone() -> None:
     """The M-Bus 4.8: a slave with a supply of its own."""
     line = Line(VirtualBus([meter(), meter(6)], speed=1))

@@ -44,7 +44,7 @@ def _step(source: Random, *, is_request: bool) -> tuple[str, object]:
         ("delay", wait),
         ("delay", wait),
         ("late", _ms(0, 400, source)),
-        ("truncate", cut),
+        ("truncate", cut or -1),
         ("checksum", {"xor": source.randint(1, 255)}),
         ("length", {"difference": source.choice((-2, -1, 1, 7)), "which": source.choice(("both", "first", "second"))}),
         ("start", {"value": source.choice((0x69, 0x10, 0x00)), "which": source.choice(("first", "second"))}),

@@ -17,6 +17,7 @@ from tests.cli.running import COMMAND, Served, environment, json_lines, run, ser
 
 HEAT, WATER, ELECTRICITY = "kamstrup/multical-603", "kamstrup/flowiq-2101", "schneider/iem3135"
 QUICK = ("--timeout", "0.2", "--retries", "0")
+SEARCH = ("--timeout", "0.06", "--retries", "0")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,51 @@ def test_scan_finds_the_meters(bus: Served) -> None:
 def test_scan_that_finds_nothing_is_no_failure(bus: Served) -> None:
     done = run("scan", bus.url, "10", *QUICK)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "0 of 1 addresses have a meter\n")
+
+
+def test_search_finds_the_meters(bus: Served) -> None:
+    done = run("search", "--json", bus.url, "F045079FFFFFFFFF", *SEARCH)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [(item["address"], item["meter"]["address"]) for item in json_lines(done.stdout)] == [
+        ("804507992D2C3504", 99)
+    ]
+    lines = run("search", "--csv", bus.url, "KAM-80450799-*-*", *SEARCH).stdout.splitlines()
+    assert lines[0].startswith("secondary_address,address,")
+    assert [line[:19] for line in lines[1:]] == ["804507992D2C3504,99"]
+
+
+def test_search_that_finds_nothing_says_what_to_do(bus: Served) -> None:
+    done = run("search", bus.url, "9FFFFFFFFFFFFFFF", *SEARCH)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no meter answers to 9FFFFFFFFFFFFFFF at 2400 baud" in done.stderr
+    assert "--baudrate" in done.stderr
+
+
+def test_search_that_is_interrupted_goes_on_from_its_file(bus: Served, tmp_path: Path) -> None:
+    kept = tmp_path / "search.json"
+    command = [*COMMAND, "search", bus.url, "--resume", str(kept), *SEARCH]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().decode()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"goes on from {kept}" in errors.decode()
+    assert "Traceback" not in errors.decode()
+    done = run(*command[len(COMMAND) :])
+    assert done.returncode == 0
+    assert sorted(line[:16] for line in done.stdout.splitlines()) == ["08122021A34C1802", "804507992D2C3504"]
+    assert first in done.stdout.splitlines(keepends=True)
+    assert not kept.exists()
+
+
+def test_search_refuses_files_that_are_not_its_own(bus: Served, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    for arguments in (("--resume", str(other)), ("--known", "12"), ("--known-file", str(other)), ("99",)):
+        done = run("search", bus.url, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_progress_is_for_terminals_only(bus: Served) -> None:

@@ -475,3 +475,25 @@ async def test_reading_goes_on_after_every_command() -> None:
         after = litres(await master.query(9))
         assert (await master.query_addresses([5]))[5] is None
     assert after > before
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"\xa2", "the slave refuses it"),
+        (short(0x01, 5), "the slave refuses it"),
+        (short(0x11, 5), "the slave is busy .DFC."),
+    ],
+)
+async def test_command_with_a_negative_acknowledge_is_refused_and_not_repeated(answer: bytes, reason: str) -> None:
+    bus = ScriptedBus(lambda request: E5 if request == short(0x40, 5) else answer)
+    async with MBusMaster(bus) as master:
+        with pytest.raises(MBusRefusedError, match=reason):
+            await master.send(5, "51 0C 86 01 10 00 00 00")
+    assert len(bus.stream.sent) == 2
+
+
+async def test_acknowledge_right_behind_a_stray_a2_counts() -> None:
+    bus = ScriptedBus(lambda request: E5 if request == short(0x40, 5) else b"\xa2" + E5)
+    async with MBusMaster(bus) as master:
+        await master.send(5, "51 0C 86 01 10 00 00 00")

@@ -65,3 +65,8 @@ async def test_memory_is_bounded() -> None:
     for address in range(_SLAVES + 50):
         freshness.is_stale(address, [decode_telegram(telegram(5, 1))])
     assert len(freshness._slaves) == _SLAVES
+
+
+async def test_telegrams_of_one_readout_may_show_that_the_access_number_counts() -> None:
+    telegrams = [telegram(5, 10, access=7, more=True), telegram(5, 11, access=8, storage=1)]
+    assert await stale(*telegrams * 4, reads=2) == [False, True]

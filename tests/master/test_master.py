@@ -343,7 +343,7 @@ async def test_readout_whose_last_telegram_never_comes_is_an_error() -> None:
 
 
 async def test_readout_without_end_is_bounded() -> None:
-    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, more=True)))
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, storage=n, more=True)))
     async with MBusMaster(bus) as master:
         with pytest.raises(MBusTooManyTelegramsError, match="more than 16 telegrams"):
             await master.query(5)
@@ -351,19 +351,46 @@ async def test_readout_without_end_is_bounded() -> None:
 
 
 async def test_max_telegrams_bounds_a_readout() -> None:
-    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, more=True)))
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, storage=n, more=True)))
     async with MBusMaster(bus, max_telegrams=3) as master:
         with pytest.raises(MBusTooManyTelegramsError, match="more than 3 telegrams"):
             await master.query(5)
     assert len(bus.stream.sent) == 4
 
 
-async def test_readout_in_circles_is_begun_again_once_and_ends_with_a_telegram_that_was_there_before() -> None:
-    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n % 2, access=n, more=True)))
+async def test_meter_that_announces_more_and_sends_the_same_again_is_read_once_more_to_be_sure() -> None:
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, 7, access=n, more=True)))
     async with MBusMaster(bus) as master:
-        with pytest.raises(MBusTooManyTelegramsError, match="telegram 3 is an earlier one again"):
+        data = await master.query(5)
+        assert (litres(data), data.telegrams, data.more_records_follow) == ([7], 1, True)
+        assert len(bus.stream.sent) == 2 * 3
+        assert litres(await master.query(5)) == [7]
+        assert len(bus.stream.sent) == 2 * 3 + 3
+
+
+async def test_meter_in_circles_whose_values_move_is_known_by_its_records() -> None:
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, storage=n % 2, access=n, more=True)))
+    async with MBusMaster(bus) as master:
+        data = await master.query(5)
+        assert (litres(data), data.telegrams, data.more_records_follow) == ([1, 2], 2, True)
+        assert len(bus.stream.sent) == 1 + 16
+        assert litres(await master.query(5)) == [17, 18]
+        assert len(bus.stream.sent) == 17 + 4
+
+
+async def test_telegrams_of_equal_records_are_no_circle_as_long_as_they_end() -> None:
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, n, access=n, more=n < 3)))
+    async with MBusMaster(bus) as master:
+        assert litres(await master.query(5)) == [1, 2, 3]
+
+
+async def test_circle_that_is_another_one_each_time_is_an_error() -> None:
+    values = iter([1, 2, 1, 3, 3])
+    bus = ScriptedBus(counted(Meter(5), lambda n, answer: telegram(5, next(values), access=n, more=True)))
+    async with MBusMaster(bus) as master:
+        with pytest.raises(MBusTooManyTelegramsError, match="telegram 2 is an earlier one again"):
             await master.query(5)
-    assert len(bus.stream.sent) == 2 * 4
+    assert len(bus.stream.sent) == 4 + 3
 
 
 async def test_e5_in_mid_readout_ends_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mbusbench.bus.definition import BusFile
+from mbusbench.bus.bus_file import BusFile
 from mbusbench.codec.frame import ACK, LongFrame, ShortFrame
 from mbusbench.definition.document import parse_document
 from mbusbench.errors import DefinitionError

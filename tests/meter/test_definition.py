@@ -95,8 +95,7 @@ RECORDS = [
     ),
     (
         "{vif: mass, unit: kWh, code: int32, value: 1}",
-        "27 telegrams[0].records[0].unit: no VIF counts mass in units of 10^0 kWh; "
-        "there are 10^-3 kg, 10^-2 kg, 10^-1 kg, 10^0 kg, 10^1 kg, 10^2 kg, 10^3 kg, 10^4 kg, 10^2 t, 10^3 t",
+        "27 telegrams[0].records[0].unit: mass is not counted in 'kWh' (kg, t)",
     ),
     (
         "{vif: energy, unit: kWh, code: int33, value: 1}",
@@ -197,7 +196,10 @@ RECORDS = [
         '15 telegrams[0].records[0].dib: 14 is a number here, hexadecimal text is wanted: write it in quotes ("14")',
     ),
     ('{dib: "04", value: 3}', "9 telegrams[0].records[0]: 'vib' is missing: dib and vib go together"),
-    ('{dib: "84", vib: "06", value: 3}', "15 telegrams[0].records[0].dib: premature end of DIFE"),
+    (
+        '{dib: "84", vib: "06", value: 3}',
+        "15 telegrams[0].records[0].dib: 84 ends with a byte that has the extension bit: another one must follow",
+    ),
     (
         '{dib: "04 06", vib: "06", value: 3}',
         "15 telegrams[0].records[0].dib: 04 06 has bytes too many: an extension bit is missing",
@@ -208,7 +210,7 @@ RECORDS = [
     ),
     ('{raw: "0C 7"}', "15 telegrams[0].records[0].raw: '0C 7' is not hexadecimal bytes such as \"0C 78\""),
     ('{raw: "0C 78 01"}', "15 telegrams[0].records[0].raw: not exactly one record: 3 bytes missing"),
-    ('{raw: "01 7A 05 05"}', "15 telegrams[0].records[0].raw: not exactly one record: 1 bytes too many"),
+    ('{raw: "01 7A 05 05"}', "15 telegrams[0].records[0].raw: not exactly one record: 1 byte too many"),
     ('{raw: "01 7A 05", value: 3}', "34 telegrams[0].records[0].value: raw holds the value already"),
     ('{raw: "01 7A 05", unit: kWh}', "33 telegrams[0].records[0].unit: unit does not go together with raw"),
     (
@@ -264,7 +266,7 @@ RECORDS = [
     ),
     (
         "{vif: plain_text, unit: '%RH', scale: 2, code: int16, value: 3}",
-        "33 telegrams[0].records[0].unit: no VIFE counts in units of 10^2",
+        "15 telegrams[0].records[0].vif: no VIFE counts in units of 10^2",
     ),
     (
         "{vif: energy, unit: kWh, manufacturer_vifes: '01 02 03 04 05 06 07 08 09 0A', code: int16, value: 3}",
@@ -292,7 +294,10 @@ DEVICES = [
         "2:24 device.manufacturer: 'kam' is not a manufacturer: three capital letters, or a code such as 0x2C2D",
     ),
     ("{manufacturer: KAM, version: 0x135, medium: heat}", "2:38 device.version: 309 is not in 0..255"),
-    ("{manufacturer: KAM, version: '35', medium: heat}", "2:38 device.version: '35' is not a whole number"),
+    (
+        "{manufacturer: KAM, version: '35', medium: heat}",
+        "2:38 device.version: '35' is not a whole number: write it without quotes",
+    ),
     (
         "{manufacturer: KAM, version: 1, medium: wather}",
         "2:49 device.medium: there is no medium 'wather', did you mean 'water'?",

@@ -73,6 +73,10 @@ class Driver:
         self.last = max(self.last, now)
         return self.last
 
+    def wake(self) -> None:
+        """What is due next may have changed."""
+        self._wake(self.bus.next_wakeup())
+
     def attach(self, outlet: Outlet, options: PortOptions | None = None) -> int:
         """A new port of the bus, whose bytes go to `outlet`."""
         port = self.bus.open_port(options, self.now)

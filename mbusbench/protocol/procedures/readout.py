@@ -1,11 +1,13 @@
 """Readout of a slave to its last telegram: link reset or selection, then REQ_UD2 with a toggling frame count bit.
 
-Three failures end in one restart from the first telegram, as the slave may have lost its place.
+Three failures end in one restart from the first telegram, as the slave may have lost its place. Slaves are met that
+announce more behind their last telegram and send the first one again: their readout ends there, and says that more was
+announced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -30,6 +32,8 @@ Decode = Callable[[LongFrame], Telegram]
 Accepts = Callable[[LongFrame], bool]
 Prepare = Callable[[], Procedure[Failure | None]]
 
+_LONG_HEADERS = (0x72, 0x76)
+_SLAVES = 1024
 _READABLE = frozenset((0x72, 0x73, 0x76, 0x77, 0x78, 0x7A))
 _HEADER_SIZES = {0x72: 12, 0x76: 12, 0x7A: 4}
 _LINK_FAILURES = frozenset(
@@ -41,12 +45,37 @@ _LINK_FAILURES = frozenset(
 class Readout:
     """What a readout brought: its telegrams in order, and `failure` where it is not complete.
 
-    `address` is the A field of the first answer, which need not be the address that was asked.
+    `address` is the A field of the first answer, which need not be the address that was asked. `circle`: the failure is
+    a telegram that came again under a new access number.
     """
 
     address: int
     telegrams: tuple[Telegram, ...]
     failure: Failure | None = None
+    circle: bool = False
+
+
+class Circles:
+    """Slaves that send their first telegram again behind the last one, and how many telegrams each has."""
+
+    def __init__(self) -> None:
+        self._slaves: dict[tuple[int, bytes], int] = {}
+
+    def length(self, address: int, telegram: Telegram) -> int | None:
+        """How many telegrams the sender of `telegram` has, None where it is not known for going in circles."""
+        return self._slaves.get(_slave(address, telegram)) if self._slaves else None
+
+    def remember(self, address: int, telegrams: Sequence[Telegram]) -> None:
+        """These were all."""
+        key = _slave(address, telegrams[0])
+        self._slaves.pop(key, None)
+        self._slaves[key] = len(telegrams)
+        if len(self._slaves) > _SLAVES:
+            del self._slaves[next(iter(self._slaves))]
+
+
+def _slave(address: int, telegram: Telegram) -> tuple[int, bytes]:
+    return address, telegram.data[:8] if telegram.ci in _LONG_HEADERS else b""
 
 
 class Source(NamedTuple):
@@ -56,26 +85,45 @@ class Source(NamedTuple):
     fcb: MasterFcb
     decode: Decode
     accepts: Accepts | None = None
+    circles: Circles | None = None
 
 
-def readout(address: int, fcb: MasterFcb, decode: Decode, max_telegrams: int = MAX_TELEGRAMS) -> Procedure[Readout]:
-    """Read the slave at a primary address, or at 254 the only one there is."""
+def readout(
+    address: int,
+    fcb: MasterFcb,
+    decode: Decode,
+    max_telegrams: int = MAX_TELEGRAMS,
+    circles: Circles | None = None,
+) -> Procedure[Readout]:
+    """Read the slave at a primary address, or at 254 the only one there is. `circles` learns which go in circles."""
 
     def prepare() -> Procedure[Failure | None]:
         return link_reset(address, fcb)
 
-    return (yield from _with_restart(Source(address, fcb, decode), prepare, max_telegrams))
+    return (yield from _with_restart(Source(address, fcb, decode, None, circles), prepare, max_telegrams))
 
 
 def readout_by_secondary_address(
-    mask: SecondaryAddress, fcb: MasterFcb, decode: Decode, max_telegrams: int = MAX_TELEGRAMS
+    mask: SecondaryAddress,
+    fcb: MasterFcb,
+    decode: Decode,
+    max_telegrams: int = MAX_TELEGRAMS,
+    circles: Circles | None = None,
 ) -> Procedure[Readout]:
-    """Select the slave that `mask` names and read it; what another one sends is not taken."""
+    """Select the slave that `mask` names and read it; what another one sends is not taken.
+
+    Where digits of the identification are open and every answer is damaged, that is taken for a collision.
+    """
 
     def prepare() -> Procedure[Failure | None]:
         return select(mask, fcb)
 
-    return (yield from _with_restart(Source(SELECTED, fcb, decode, sent_by(mask)), prepare, max_telegrams))
+    source = Source(SELECTED, fcb, decode, sent_by(mask), circles)
+    result = yield from _with_restart(source, prepare, max_telegrams)
+    failed = result.failure
+    if failed is not None and failed.kind is FailureKind.GARBLED and "F" in mask.identification:
+        return replace(result, failure=replace(failed, kind=FailureKind.COLLISION))
+    return result
 
 
 def next_telegram(source: Source) -> Procedure[tuple[Telegram, LongFrame, int] | Failure | None]:
@@ -124,7 +172,13 @@ def _with_restart(source: Source, prepare: Prepare, max_telegrams: int) -> Proce
         return result
     if (yield from prepare()) is not None:
         return result
-    return (yield from _telegrams(source, max_telegrams))
+    again = yield from _telegrams(source, max_telegrams)
+    if not (result.circle and again.circle and len(again.telegrams) == len(result.telegrams)):
+        return again
+    # Twice at the same telegram: it was not the line that doubled it.
+    if source.circles is not None:
+        source.circles.remember(source.address, again.telegrams)
+    return Readout(again.address, again.telegrams)
 
 
 def _may_be_an_accident(failed: Failure, is_full: bool) -> bool:
@@ -144,21 +198,40 @@ def _telegrams(source: Source, max_telegrams: int) -> Procedure[Readout]:
     if not telegram.more_records_follow:
         return Readout(answering, (telegram,))
     telegrams = [telegram]
+    circles = source.circles
+    known = None if circles is None else circles.length(address, telegram)
     while telegrams[-1].more_records_follow:
         if len(telegrams) >= max_telegrams:
-            failed = Failure(FailureKind.TOO_MANY_TELEGRAMS, DOING, f"more than {max_telegrams} telegrams")
-            return Readout(answering, tuple(telegrams), failed)
+            length = _circle(telegrams)
+            if length is None:
+                failed = Failure(FailureKind.TOO_MANY_TELEGRAMS, DOING, f"more than {max_telegrams} telegrams")
+                return Readout(answering, tuple(telegrams), failed)
+            del telegrams[length:]
+            if circles is not None:
+                circles.remember(address, telegrams)
+            break
         found = yield from next_telegram(source)
         if found is None:
             break
         if isinstance(found, Failure):
             return Readout(answering, tuple(telegrams), found)
         telegram, _, attempts = found
+        if attempts == 1 and len(telegrams) == known and _layout(telegram) == _layout(telegrams[0]):
+            break
         doubt = _doubt(telegrams, telegram, attempts)
         if doubt is not None:
-            return Readout(answering, tuple(telegrams), doubt)
+            is_new = all(telegram.data != earlier.data for earlier in telegrams)
+            circle = is_new and doubt.kind is FailureKind.TOO_MANY_TELEGRAMS
+            return Readout(answering, tuple(telegrams), doubt, circle)
         telegrams.append(telegram)
     return Readout(answering, tuple(telegrams))
+
+
+def _circle(telegrams: Sequence[Telegram]) -> int | None:
+    """How many telegrams a sequence has in which they come again and again, with other values; None where none does."""
+    layouts = [_layout(telegram) for telegram in telegrams]
+    lengths = range(1, len(layouts) // 2 + 1)
+    return next((length for length in lengths if layouts[length:] == layouts[:-length]), None)
 
 
 def _doubt(telegrams: list[Telegram], telegram: Telegram, attempts: int) -> Failure | None:

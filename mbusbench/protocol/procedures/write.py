@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.commands import Payload
-from mbusbench.codec.control_field import FCV, SND_UD, with_fcb
-from mbusbench.codec.frame import LongFrame
+from mbusbench.codec.control_field import DFC, FCV, SND_UD, with_fcb
+from mbusbench.codec.frame import NACK, Frame, LongFrame, ShortFrame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.protocol.fcb import MasterFcb, Service
 from mbusbench.protocol.master_link import Exchange, Expect
@@ -86,14 +86,27 @@ def send_user_data(address: int, payload: Payload, fcb: MasterFcb) -> Procedure[
         fcb.forget(address)
         return failure(outcome, DOING)
     frame = outcome.frame
-    if not isinstance(frame, LongFrame):
+    refused = _refusal(frame)
+    if refused is None and not isinstance(frame, LongFrame):
         fcb.success(address, Service.SND_UD)
         return None
     fcb.forget(address)
+    if refused is not None:
+        return Failure(FailureKind.REFUSED, DOING, refused, outcome.attempts)
+    assert isinstance(frame, LongFrame)
     if frame.ci == _APPLICATION_ERROR:
         code = frame.data[0] if frame.data else 0
         return Failure(FailureKind.APPLICATION_ERROR, DOING, attempts=outcome.attempts, code=code)
     return Failure(FailureKind.GARBLED, DOING, "data instead of an acknowledge", outcome.attempts)
+
+
+def _refusal(frame: Frame) -> str | None:
+    """What a negative acknowledge says (IEC 60870-5-2), None where it is none."""
+    if frame is NACK:
+        return "the slave refuses it (A2)"
+    if isinstance(frame, ShortFrame) and frame.control & 0x0F:
+        return "the slave is busy (DFC)" if frame.control & DFC else "the slave refuses it"
+    return None
 
 
 def write(
