@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,13 @@ def test_keys_of_decode_are_documented() -> None:
 def test_keys_of_the_catalogue_are_documented() -> None:
     shown: dict[str, Any] = json.loads(invoke("devices", "show", "--json", "kamstrup/multical-603").stdout)
     assert set(shown) == _documented("devices")
+
+
+def test_page_of_the_devices_has_a_row_for_each() -> None:
+    source = [_text("devices.md")]
+    runpy.run_path(str(DOCS / "conf.py"))["fill_in"](None, "devices", source)
+    rows = re.findall(r"^\| `([a-z0-9/-]+)` \|", source[0], re.MULTILINE)
+    assert rows == catalogue.names()
 
 
 def test_keys_of_quirks_are_documented() -> None:

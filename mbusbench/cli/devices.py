@@ -1,102 +1,104 @@
-"""`mbusbench devices`: the catalogue as a table, and one device in detail."""
+"""`mbusbench devices`: the catalogue as a table, and one device with the values that it sends."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mbusbench.cli.output import json_option, print_json, print_line, print_table
+from mbusbench.cli.exit_codes import DONE, METER_FAILED
+from mbusbench.cli.output import json_option, message, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from mbusbench.master.results import MBusSlaveRecord
     from mbusbench.meter.definition import Device
-    from mbusbench.meter.record_definition import Record
+
+_COLUMNS = ("device", "manufacturer", "medium", "telegrams", "records", "confidence", "description")
+_HEADING = (
+    *("device", "description", "manufacturer", "medium", "version", "address", "serial_number", "baud"),
+    *("source", "confidence"),
+)
 
 
 @click.group(name="devices", invoke_without_command=True)
+@click.option("--manufacturer", metavar="NAME", help="Only those of a maker: KAM, or kamstrup as in the device's name.")
+@click.option("--medium", metavar="WORD", help="Only media with this word in their name: heat, water, electricity.")
+@click.option("--text", metavar="WORDS", help="Only those with all these words in name, description or source.")
 @json_option
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
+def command(
+    context: click.Context, manufacturer: str | None, medium: str | None, text: str | None, as_json: bool
+) -> int | None:
     """List the catalogue of meters, or show one."""
     if context.invoked_subcommand is not None:
-        return
+        return None
     from mbusbench.meter import catalogue
 
     rows = [_summary(name, catalogue.load(name)) for name in catalogue.names()]
+    found = [row for row in rows if _is_wanted(row, manufacturer, medium, text)]
+    if not found:
+        message(f"mbusbench: none of the {len(rows)} devices is like that")
+        return METER_FAILED
     if as_json:
-        for row in rows:
+        for row in found:
             print_json(row)
-        return
+        return DONE
     print_table(
-        ("device", "manufacturer", "medium", "version", "telegrams", "records", "description"),
+        _COLUMNS,
         [
-            (
-                row["device"],
-                row["manufacturer"],
-                row["medium"],
-                row["version"],
-                row["telegrams"],
-                row["records"],
-                _first_sentence(row["description"] or ""),
-            )
-            for row in rows
+            tuple(_first_sentence(row[key] or "") if key == "description" else row[key] for key in _COLUMNS)
+            for row in found
         ],
-        right=("version", "telegrams", "records"),
+        right=("telegrams", "records"),
     )
+    return DONE
 
 
 @command.command(name="show")
 @click.argument("name", metavar="DEVICE|FILE")
+@click.option("--at", "time", default="0s", metavar="DURATION", help="So long after the bus began: 90s, 12h, 30d.")
 @json_option
-def show(name: str, as_json: bool) -> None:
-    """Show one device: a name of the catalogue, or a device file."""
+def show(name: str, time: str, as_json: bool) -> None:
+    """Show what one device sends: a name of the catalogue, or a device file."""
+    from mbusbench.definition.fields import duration
     from mbusbench.meter import catalogue
 
+    now = duration(time)
+    if now is None:
+        raise click.BadParameter(f"{time} is not a duration such as 90s, 12h or 30d", param_hint="--at")
     device = catalogue.load(name)
     summary = _summary(name, device)
+    records = _records(device, now)
     if as_json:
-        print_json({**summary, "record_list": [_record(int(path[1]), record) for path, record in device.each_record()]})
+        print_json({**summary, "record_list": [_fields(record) for record in records]})
         return
-    for key in (
-        "device",
-        "description",
-        "manufacturer",
-        "medium",
-        "version",
-        "address",
-        "serial_number",
-        "baud",
-        "source",
-    ):
+    for key in _HEADING:
         value = summary[key]
         if value is not None:
             print_line(
                 f"{key.replace('_', ' ') + ':':<15}{', '.join(map(str, value)) if isinstance(value, list) else value}"
             )
     print_line()
-    rows = [_record(int(path[1]), record) for path, record in device.each_record()]
     print_table(
-        ("telegram", "quantity", "unit", "storage", "tariff", "subunit", "function", "dib", "vib"),
-        [
-            (
-                row["telegram"],
-                row["quantity"],
-                row["unit"],
-                row["storage_number"] or None,
-                row["tariff"] or None,
-                row["device_unit"] or None,
-                None if row["function"] == "instantaneous" else row["function"],
-                row["dib"],
-                row["vib"],
-            )
-            for row in rows
-        ],
-        right=("telegram", "storage", "tariff", "subunit"),
+        ("telegram", "record", "value", "unit", "storage", "tariff", "subunit", "function", "dib", "vib"),
+        [_row(record) for record in records],
+        right=("telegram", "value", "storage", "tariff", "subunit"),
     )
 
 
+def _is_wanted(row: dict[str, Any], manufacturer: str | None, medium: str | None, text: str | None) -> bool:
+    maker = row["device"].partition("/")[0]
+    if manufacturer is not None and manufacturer.lower() not in {row["manufacturer"].lower(), maker}:
+        return False
+    if medium is not None and medium.lower() not in row["medium"]:
+        return False
+    place = f"{row['device']} {row['description']} {row['source']}".lower()
+    return all(word in place for word in (text or "").lower().split())
+
+
 def _first_sentence(text: str) -> str:
-    return " ".join(text.split()).split(". ")[0].rstrip(".")
+    return re.split(r"[.;] ", " ".join(text.split()))[0].rstrip(".")
 
 
 def _summary(name: str, device: Device) -> dict[str, Any]:
@@ -120,23 +122,34 @@ def _summary(name: str, device: Device) -> dict[str, Any]:
     }
 
 
-def _record(telegram: int, record: Record) -> dict[str, Any]:
-    from mbusbench.codec.dib import DataInformationBlock
-    from mbusbench.codec.vib import ValueInformationBlock
+def _records(device: Device, now: int) -> tuple[MBusSlaveRecord, ...]:
+    """What each telegram of the file means, as a meter that has just been put on a bus sends it at `now`."""
+    from mbusbench.codec.telegram import decode_telegram
+    from mbusbench.master.results import slave_data
+    from mbusbench.meter.checks import telegram_at
 
-    if record.raw is not None:
-        dib = DataInformationBlock.decode(record.raw)
-        vib = ValueInformationBlock.decode(record.raw, len(dib.raw))
-    else:
-        dib, vib = record.dib_block, record.vib_block
-    return {
-        "telegram": telegram,
-        "quantity": vib.quantity,
-        "unit": vib.unit,
-        "storage_number": dib.storage_number,
-        "tariff": dib.tariff,
-        "device_unit": dib.subunit,
-        "function": dib.function.name.lower(),
-        "dib": dib.raw.hex(),
-        "vib": vib.raw.hex(),
-    }
+    frames = [telegram_at(device, number, now) for number in range(1, len(device.telegrams) + 1)]
+    telegrams = [decode_telegram(frame, key=device.device.key) for frame in frames]
+    return slave_data(telegrams, device.device.address, None).records
+
+
+def _fields(record: MBusSlaveRecord) -> dict[str, Any]:
+    names = ("telegram", "quantity", "description", "value", "unit", "storage_number", "tariff", "device_unit")
+    return record.model_dump(mode="json", include={*names, "function", "dib", "vib"})
+
+
+def _row(record: MBusSlaveRecord) -> tuple[object, ...]:
+    from mbusbench.cli.readings import value_text
+
+    return (
+        record.telegram + 1,
+        record.description,
+        value_text(record.value),
+        record.unit,
+        record.storage_number or None,
+        record.tariff or None,
+        record.device_unit or None,
+        None if record.function == "instantaneous" else record.function.value,
+        record.dib,
+        record.vib,
+    )

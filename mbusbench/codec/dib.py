@@ -74,15 +74,17 @@ class DataInformationBlock:
         storage_number: int = 0,
         tariff: int = 0,
         subunit: int = 0,
+        *,
+        extensions: int = 0,
     ) -> DataInformationBlock:
-        """The shortest block with these numbers; MBusUsageError where they do not fit."""
+        """The shortest block with these numbers and at least so many DIFEs; MBusUsageError where they do not fit."""
         if not (0 <= data_field < 0xF and storage_number >> 41 == 0 and tariff >> 20 == 0 and subunit >> 10 == 0):
             raise MBusUsageError(
                 f"no DIB holds data field {data_field}, storage {storage_number}, tariff {tariff}, subunit {subunit}"
             )
         raw = bytearray([data_field | function.value << 4 | (storage_number & 1) << 6])
         storage_number >>= 1
-        while storage_number or tariff or subunit:
+        while storage_number or tariff or subunit or len(raw) <= extensions:
             raw[-1] |= 0x80
             raw.append(storage_number & 0xF | (tariff & 3) << 4 | (subunit & 1) << 6)
             storage_number, tariff, subunit = storage_number >> 4, tariff >> 2, subunit >> 1

@@ -99,12 +99,18 @@ class ValueInformationBlock:
 
     @staticmethod
     def find(
-        quantity: str, unit: str | None = None, scale: int = 0, modifiers: Iterable[str] = ()
+        quantity: str,
+        unit: str | None = None,
+        scale: int = 0,
+        modifiers: Iterable[str] = (),
+        manufacturer: bytes = b"",
     ) -> ValueInformationBlock:
-        """The block for a quantity counted in units of 10^`scale` `unit`, with VIFEs by name; LookupError with what
-        there is.
+        """The block for a quantity counted in units of 10^`scale` `unit`, with VIFEs by name and then those of the
+        manufacturer (behind FF); LookupError with what there is.
+
+        Quantity plain_text has its text as `unit`; it stands right behind the VIF.
         """
-        return _find(quantity, unit, scale, tuple(modifiers))
+        return _find(quantity, unit, scale, tuple(modifiers), manufacturer)
 
 
 def text_positions(data: bytes, offset: int) -> tuple[bool, bool]:
@@ -326,11 +332,17 @@ _VIFE_CODES.update({row.name: bytes([0xFC, row.first]) for row in EXTENSION_FC})
 
 
 @lru_cache(maxsize=1024)
-def _find(quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...]) -> ValueInformationBlock:
+def _find(
+    quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...], manufacturer: bytes
+) -> ValueInformationBlock:
+    own = manufacturer
+    if manufacturer and quantity != "manufacturer_specific":
+        own = b"\x7f" + manufacturer
+    tail = b"".join(_vife_code(name) for name in modifiers) + own
+    if quantity == "plain_text":
+        return _find_plain_text(unit, scale, tail)
     if unit is not None and unit not in _UNITS:
         raise LookupError(f"no unit {unit!r}; there are {', '.join(_UNITS)}")
-    if quantity == "plain_text":
-        raise LookupError("a plain-text unit has no VIF of its own: write the record's dib and vib")
     wanted = _worth(quantity, unit, scale)
     known: list[str] = []
     for prefix, table in _TABLES:
@@ -338,14 +350,33 @@ def _find(quantity: str, unit: str | None, scale: int, modifiers: tuple[str, ...
             if row.quantity != quantity:
                 continue
             if row.exponent is None or _worth(quantity, row.unit, row.exponent) == wanted:
-                chain = prefix + bytes([code]) + b"".join(_vife_code(name) for name in modifiers)
-                return ValueInformationBlock.decode(_chained(chain))
+                return ValueInformationBlock.decode(_chained(prefix + bytes([code]) + tail))
             known.append(f"10^{row.exponent} {row.unit or ''}".strip())
     if not known:
         raise LookupError(f"no quantity {quantity!r}")
     raise LookupError(
         f"no VIF counts {quantity} in units of 10^{scale} {unit or 'nothing'}; there are {', '.join(known)}"
     )
+
+
+def _find_plain_text(text: str | None, scale: int, tail: bytes) -> ValueInformationBlock:
+    if text is None:
+        raise LookupError("plain_text needs its text as unit")
+    if scale:
+        tail = _scale_code(scale) + tail
+    try:
+        vif = _chained(b"\x7c" + tail)
+        return ValueInformationBlock.decode(vif[:1] + check_plain_text(text) + vif[1:])
+    except MBusUsageError as error:
+        raise LookupError(str(error)) from None
+
+
+def _scale_code(scale: int) -> bytes:
+    row = next(row for row in COMBINABLE if row.group == "scale")
+    code = row.first + scale - row.exponent
+    if not row.first <= code <= row.last:
+        raise LookupError(f"no VIFE counts in units of 10^{scale}")
+    return bytes([code])
 
 
 def _worth(quantity: str, unit: str | None, exponent: int) -> tuple[str | None, Fraction]:

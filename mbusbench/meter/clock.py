@@ -117,7 +117,7 @@ def dated(record: Record, moment: datetime | None, *, summer: bool = False) -> b
     if moment is not None and length in (2, 3):
         value = moment.date() if length == 2 else moment.time()
     try:
-        data = encode_value(record.dib_block, record.vib_block, value)  # type: ignore[arg-type]
+        data = record.as_sent(encode_value(record.dib_block, record.vib_block, value))  # type: ignore[arg-type]
     except MBusUsageError:
         data = encode_value(record.dib_block, record.vib_block, None)
     if summer and moment is not None and length in _SUMMER_BIT:

@@ -37,6 +37,7 @@ class Plan:
     def __init__(self, device: Device, epoch: datetime) -> None:
         self.device = device
         self.values = Values(device, epoch)
+        self._parts: dict[int, Part | Place] = {}
         self.endings = [self._ending(index) for index in range(len(device.telegrams))]
         self.telegrams = [self._telegram(index) for index in range(len(device.telegrams))]
         self.fabrication = next(
@@ -56,6 +57,12 @@ class Plan:
 
     def part(self, record: Record) -> Part | Place:
         """The record as all meters of the device send it."""
+        found = self._parts.get(id(record))
+        if found is None:
+            found = self._parts[id(record)] = self._made(record)
+        return found
+
+    def _made(self, record: Record) -> Part | Place:
         if record.raw is not None:
             return record.raw
         value = record.value

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
 from mbusbench.codec.data_field import encode_value, lvar_length
-from mbusbench.codec.dib import IDLE_FILLER, DataInformationBlock, Function
+from mbusbench.codec.dib import IDLE_FILLER, MAXIMUM_EXTENSIONS, DataInformationBlock, Function
 from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
@@ -89,8 +89,10 @@ def _number_hint(text: str) -> str:
 class Record(Definition):
     """One record. `name` is what others follow; without it the quantity's is, where only one can be meant.
 
-    `writable`: a master may write it. While `error` holds, the function field says so. `year_hundreds`: a date and
-    time of type F says which hundred the year is in; many meters leave these two bits 0.
+    `writable`: a master may write it. `year_hundreds`: a date and time of type F says which hundred the year is in;
+    many meters leave these two bits 0. `difes`: send at least so many DIFEs, also where they say nothing.
+    `manufacturer_vifes`: what stands behind the VIF or VIFE FF. While `error` holds, the function field
+    says so.
     """
 
     name: str | None = None
@@ -105,7 +107,9 @@ class Record(Definition):
     storage: Annotated[int, in_range(0, 2**41 - 1)] = 0
     tariff: Annotated[int, in_range(0, 2**20 - 1)] = 0
     subunit: Annotated[int, in_range(0, 2**10 - 1)] = 0
+    difes: Annotated[int, in_range(0, MAXIMUM_EXTENSIONS)] = 0
     modifiers: list[str] = []  # noqa: RUF012
+    manufacturer_vifes: HexBytes = b""
     value: Value = None
     writable: bool = False
     year_hundreds: bool = True
@@ -149,7 +153,12 @@ class Record(Definition):
         if self.dib is not None:
             return DataInformationBlock.decode(self.dib)
         return DataInformationBlock.build(
-            DATA_FIELDS[self.code or "none"], _FUNCTIONS[self.function], self.storage, self.tariff, self.subunit
+            DATA_FIELDS[self.code or "none"],
+            _FUNCTIONS[self.function],
+            self.storage,
+            self.tariff,
+            self.subunit,
+            extensions=self.difes,
         )
 
     @cached_property
@@ -157,7 +166,9 @@ class Record(Definition):
         if self.vib is not None:
             return ValueInformationBlock.decode(self.vib)
         assert self.vif is not None
-        return ValueInformationBlock.find(self.vif, self.unit, self.scale, tuple(self.modifiers))
+        return ValueInformationBlock.find(
+            self.vif, self.unit, self.scale, tuple(self.modifiers), self.manufacturer_vifes
+        )
 
     @property
     def data_field(self) -> int:
@@ -288,6 +299,8 @@ class Record(Definition):
             self.vib_block  # noqa: B018
         except LookupError:
             raise mistakes(list(self._modifier_mistakes())) from None
+        except DecodeError as error:
+            raise mistake(str(error), ["manufacturer_vifes" if self.manufacturer_vifes else "modifiers"]) from None
 
     def _modifier_mistakes(self) -> Iterator[tuple[Path_, str]]:
         assert self.vif is not None

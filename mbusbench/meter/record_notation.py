@@ -20,6 +20,7 @@ from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, DATA_FIELDS, REAL32, Record
 
 _DATE_AND_TIME = 4
+_EXTENDED = (0xFB, 0xFC, 0xFD)
 
 RecordData = dict[str, Any]
 """A record as plain data: what YAML makes of it in a file."""
@@ -86,6 +87,8 @@ def _candidates(record: DataRecord) -> Iterator[RecordData]:
 
 def _units(vib: ValueInformationBlock) -> Iterator[tuple[str | None, int]]:
     """(unit, scale) by which `vif` might find the block."""
+    if vib.modifiers and vib.raw[0] not in _EXTENDED:
+        vib = ValueInformationBlock.decode(bytes([vib.raw[0] & 0x7F]))  # a date of a value, say, has no unit any more
     if vib.meter_unit is None or vib.exponent is None:
         yield None, 0
         return
@@ -112,7 +115,12 @@ def _named(record: DataRecord, code: str, unit: str | None, scale: int) -> Recor
         named["subunit"] = dib.subunit
     if dib.function is not Function.INSTANTANEOUS:
         named["function"] = dib.function.name.lower()
+    if len(dib.raw) > 1 and not dib.raw[-1]:
+        named["difes"] = len(dib.raw) - 1
     modifiers = [*vib.modifiers, *([vib.record_error] if vib.record_error else [])]
+    if vib.manufacturer:
+        modifiers = [name for name in modifiers if name != "manufacturer_specific"]
+        named["manufacturer_vifes"] = hex_text(vib.manufacturer)
     if modifiers:
         named["modifiers"] = modifiers
     return named

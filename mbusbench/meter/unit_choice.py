@@ -16,6 +16,8 @@ def unit_mistake(quantity: str, unit: str | None, scale: int) -> tuple[str, str]
 
     None where it is neither.
     """
+    if quantity == "plain_text":  # any text is a unit
+        return None
     possible = _units(quantity)
     listed = ", ".join(possible) or "no unit"
     if unit is None:

@@ -248,6 +248,39 @@ def test_devices_show_lists_the_records() -> None:
     assert "iEM3135" not in run("devices", "show", HEAT).stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--manufacturer", "kam", "--medium", "water"), WATER),
+        (("--manufacturer", "schneider"), ELECTRICITY),
+        (("--text", "MBusParser older package"), HEAT),
+    ],
+)
+def test_devices_are_filtered(options: tuple[str, ...], named: str) -> None:
+    listed = [device["device"] for device in json_lines(run("devices", "--json", *options).stdout)]
+    assert named in listed
+    assert not {HEAT, WATER, ELECTRICITY} - {named} & set(listed)
+
+
+def test_devices_that_nothing_is_like_are_told() -> None:
+    done = run("devices", "--manufacturer", "nobody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("mbusbench: none of the ")
+
+
+def test_devices_show_what_is_sent_now_and_later() -> None:
+    first, later = (
+        [record["value"] for record in json_lines(run(*call).stdout)[0]["record_list"]]
+        for call in (("devices", "show", "--json", WATER), ("devices", "show", "--json", "--at", "1d", WATER))
+    )
+    volume, on_time, clock = 0, 2, 13
+    assert first[volume] < later[volume]
+    assert first[on_time] + 24 * 3600 == later[on_time]
+    assert (first[clock], later[clock]) == ("2026-01-01T00:00:00", "2026-01-02T00:00:00")
+    wrong = run("devices", "show", "--at", "1", WATER)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
 def test_device_file_of_ones_own_is_served_and_shown(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -93,7 +93,7 @@ def test_check_of_a_telegram_with_idle_fillers_holds(tmp_path: Path) -> None:
             "telegrams: [{records: [{vif: date, code: int16, year_hundreds: false, value: 2026-01-01}]}]",
             "only a date and time with code int32 has them",
         ),
-        ("telegrams: [{records: [{vif: plain_text, code: int8, value: 1}]}]", "a plain-text unit has no VIF of"),
+        ("telegrams: [{records: [{vif: plain_text, code: int8, value: 1}]}]", "plain_text needs its text as unit"),
     ],
 )
 def test_mistake_is_one_line(tmp_path: Path, rest: str, line: str) -> None:
