@@ -21,6 +21,7 @@ from mbusbench.meter.definition import NO_HEADER_RESPONSE, RESPONSE, SHORT_HEADE
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_definition import Record
 
+_ERROR = 0x30
 _HEADERS = {RESPONSE: 12, SHORT_HEADER_RESPONSE: 4, NO_HEADER_RESPONSE: 0}
 
 
@@ -90,6 +91,8 @@ def _rebuilt(device: Device, check: Check, frame: LongFrame) -> Iterator[str]:
     for index, record in enumerate(definition.records):
         head = _head(record)
         end = position + len(head)
+        if record.error is not None and data[position : position + 1] == bytes([head[0] | _ERROR]):
+            head = data[position : position + 1] + head[1:]
         if data[position:end] != head:
             found = data[position:end].hex(" ").upper()
             yield f"records[{index}] begins with {head.hex(' ').upper()}, in the telegram it is {found or 'not there'}"

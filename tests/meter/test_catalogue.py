@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import date, datetime
 
 import pytest
@@ -22,6 +23,8 @@ NAMES = catalogue.names()
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
 FIRST_READ = 60 * 10**9
+LEVELS = {"tecson/tank"}
+"""Whose volume is what is left."""
 
 
 def values(device: Device, now: int) -> list[Value]:
@@ -97,7 +100,7 @@ def test_values_live(name: str) -> None:
     assert values(device, 0) != values(device, 36 * HOUR)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LEVELS])
 def test_energy_and_volume_never_fall(name: str) -> None:
     device = catalogue.load(name)
     counters = [
@@ -109,6 +112,34 @@ def test_energy_and_volume_never_fall(name: str) -> None:
     for index in counters:
         found = [now[index] for now in year if isinstance(now[index], int | float)]
         assert found == sorted(found)  # type: ignore[type-var]
+
+
+def test_catalogue_has_devices_of_each_kind() -> None:
+    media = Counter(catalogue.load(name).device.medium for name in NAMES if not name.startswith("generic/"))
+    assert sum(media[water] for water in (0x06, 0x07, 0x16)) >= 15
+    assert media[0x02] >= 15
+    assert media[0x03] >= 3
+    assert {0x00, 0x01, 0x08, 0x1B} <= set(media)
+
+
+def test_catalogue_has_devices_of_thirty_makers() -> None:
+    assert len({name.partition("/")[0] for name in NAMES} - {"generic"}) >= 30
+
+
+@pytest.mark.parametrize("medium", [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x0A, 0x0D, 0x16, 0x1B])
+def test_generic_device_is_there_for(medium: int) -> None:
+    assert medium in {catalogue.load(name).device.medium for name in NAMES if name.startswith("generic/")}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "power_l3" in catalogue.load(name).values])
+def test_power_is_that_of_its_phases(name: str) -> None:
+    meter = Meter(catalogue.load(name))
+    for now in (0, 9 * HOUR, 200 * DAY + 20 * HOUR):
+        phases = [meter.value(f"power_l{number}", now) for number in (1, 2, 3)]
+        assert meter.value("power", now) == sum(phases)
+        for number, power in enumerate(phases, 1):
+            apparent = meter.value(f"voltage_l{number}", now) * meter.value(f"current_l{number}", now)
+            assert 0.7 < power / apparent <= 1
 
 
 def test_catalogue_has_twenty_heat_meters_of_ten_makers() -> None:
