@@ -20,6 +20,8 @@ from mbusbench.meter.record_definition import REAL32, Record
 from mbusbench.meter.signal import Area, Signal
 from mbusbench.meter.values import Values
 
+_PUT_FORWARD = 2 * 3600 * 10**9  # more than a clock is put forward or back for summer time
+
 
 class Keeper(Protocol):
     """The meter, as those values need it."""
@@ -62,15 +64,21 @@ def stored(keeper: Keeper, record: Record, definition: Stored) -> Encode:
     """The record with what its source showed at the last moment, or with the date of that."""
     known: tuple[object, ...] | None = None
     encoded = b""
+    since, until, version, writes = 0, 0, -1, -1
 
     def encode(now: int) -> bytes:
-        nonlocal known, encoded
+        nonlocal known, encoded, since, until, version, writes
         clock = keeper.meter_clock
+        if since <= now < until and version == clock.version and writes == keeper.writes:
+            return encoded
         if not clock.is_set:
             return dated(record, None) if definition.of is None else no_value(record)
         moment = definition.moment
-        day = moment.last(clock.at(now), definition.back)
-        state = (day, clock.version, keeper.writes)
+        shown = clock.at(now)
+        day = moment.last(shown, definition.back)
+        following = moment.instant(moment.following(moment.last(shown, 1)))
+        since, until, version, writes = now, clock.instant(following) - _PUT_FORWARD, clock.version, keeper.writes
+        state = (day, version, writes)
         if state != known:
             if definition.of is None:
                 # The end of a day is told by its last minute, for that it is that day.

@@ -95,14 +95,25 @@ def moving(record: Record, values: Values) -> Encode:
         return _encoder(record, _not_rolling(record, register, counter.overflow))
     found = values.of_record(record)
     if not isinstance(found, Signal) or found.single is None:
-        return _encoder(record, _limited(record, found.register(record.per_unit)))
+        return _limited_encoder(record, found.register(record.per_unit))
     return _encoder(record, found.register(record.per_unit))
 
 
-def _limited(record: Record, register: Register) -> Register:
+def _limited_encoder(record: Record, register: Register) -> Encode:
     assert record.capacity is not None
     low, high = record.capacity
-    return lambda now: min(max(register(now), low), high)
+    head, data_field = record.head, record.data_field
+    if data_field in BCD_DIGITS:
+        return _bcd_encoder(head, lambda now: min(max(register(now), low), high), BCD_DIGITS[data_field])
+    size, signed = BINARY_SIZES[data_field], low < 0
+
+    def encode(now: int) -> bytes:
+        number = register(now)
+        if not low <= number <= high:
+            number = low if number < low else high
+        return head + number.to_bytes(size, "little", signed=signed)
+
+    return encode
 
 
 def _not_rolling(record: Record, register: Register, overflow: Overflow) -> Register:

@@ -71,6 +71,7 @@ class SerialStream(Stream, asyncio.Protocol):
             raise MBusConnectionError(f"{self._path} is not open")
         try:
             transport.serial.baudrate = baudrate
+            _check_parity(transport.serial)
         except _port_errors() as error:
             raise MBusConnectionError(f"{self._path} cannot be set to {baudrate} baud: {_reason(error)}") from error
 
@@ -132,6 +133,7 @@ async def _open(path: str, baudrate: int, parity: Parity) -> SerialStream:
         raise
     stream = SerialStream(path)
     try:
+        _check_parity(port)
         await connection_for_serial(loop, lambda: stream, port)
     except BaseException:
         port.close()
@@ -139,6 +141,22 @@ async def _open(path: str, baudrate: int, parity: Parity) -> SerialStream:
     while stream._transport is None:
         await asyncio.sleep(0)
     return stream
+
+
+def _check_parity(port: Serial) -> None:
+    """Have the driver drop characters with a parity or framing error, so that no frame with one is whole.
+
+    pyserial turns the check off, each time that it sets the port up.
+    """
+    if port.parity == _PARITIES["none"]:
+        return
+    try:
+        import termios
+    except ImportError:
+        return
+    attributes = termios.tcgetattr(port.fileno())
+    attributes[0] |= termios.INPCK | termios.IGNPAR
+    termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
 
 
 def _close_abandoned(opening: asyncio.Future[Serial]) -> None:

@@ -347,3 +347,19 @@ async def test_url_that_names_none_is_a_usage_error(url: str, complaint: str) ->
 async def test_impossible_setting_is_a_usage_error(arguments: dict[str, object]) -> None:
     with pytest.raises(MBusUsageError):
         await open_stream("socket://127.0.0.1:1", **arguments)  # type: ignore[arg-type]
+
+
+async def test_characters_with_parity_errors_are_dropped_by_the_driver(terminal: tuple[int, str]) -> None:
+    import termios
+
+    bus, path = terminal
+    checks = termios.INPCK | termios.IGNPAR
+    stream = await open_stream(path, parity="none")
+    assert not termios.tcgetattr(bus)[0] & checks
+    # A pseudo terminal keeps no parity bit, and yet the flags that a device would go by.
+    stream._transport.serial._parity = "E"  # type: ignore[attr-defined]
+    stream.set_baudrate(9600)
+    assert termios.tcgetattr(bus)[0] & checks == checks
+    stream.set_baudrate(300)
+    assert termios.tcgetattr(bus)[0] & checks == checks
+    await stream.close()
