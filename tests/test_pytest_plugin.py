@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 
 import pytest
+
+from mbusbench import MBusMaster, clock
+from mbusbench.testing import sources
+from mbusbench.testing.watch import MASTER_RULES
 
 pytest_plugins = ["pytester"]
 
@@ -55,6 +61,8 @@ class Master:
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """A directory with a bus file and a master."""
+    # pytester takes away again what a run imports: whatever is imported only once has to be here before.
+    _ = sources.build(devices=["generic/water"]), MBusMaster, clock
     pytester.makefile(".yaml", bus=BUS)
     pytester.makepyfile(master=MASTER)
     pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\n")
@@ -64,10 +72,13 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 NO_ASYNCIO = ("-p", "no:asyncio")
 
 
-def run(project: pytest.Pytester, *arguments: str, without: tuple[str, ...] = NO_ASYNCIO) -> pytest.RunResult:
+def run(
+    project: pytest.Pytester, *arguments: str, without: tuple[str, ...] = NO_ASYNCIO, process: str = "this"
+) -> pytest.RunResult:
     plugin = (*without, *(() if INSTALLED else ("-p", PLUGIN)))
     project._monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{project.path}")
-    return project.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", *arguments)
+    run_pytest = project.runpytest_inprocess if process == "this" else project.runpytest_subprocess
+    return run_pytest(*plugin, "-p", "no:cacheprovider", *arguments)
 
 
 def text(result: pytest.RunResult) -> str:
@@ -129,21 +140,31 @@ def test_rule_that_the_master_does_not_keep_is_an_error_with_the_trace(project: 
             with Master(mbus_server) as master:
                 for control in (0x40, 0x7B, 0x7B):
                     master.ask(control, 5)
+
+        @pytest.mark.mbus_bus("slow.yaml", speed="real")
+        def test_waits(mbus_server):
+            with Master(mbus_server) as master:
+                master.send(0x40, 5)
+                mbus_server.wait_for("lost")
+                master.ask(0x40, 5)
         """
     )
+    project.makefile(".yaml", slow=f"{BUS}line: {{baud: 300}}\nfaults: [{{name: lost, exactly: 1, do: drop}}]\n")
     result = run(project)
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(passed=2, errors=2)
     shown = text(result)
     assert "ERROR at teardown of test_toggles" in shown
     assert "bus.yaml: 1 unexpected:" in shown
+    assert "(SND_NKE, address 5): request-before-timeout: " in shown
     assert "(REQ_UD2 fcb=1, address 5): fcb-not-toggled: REQ_UD2 fcb=1. The FCB changes after an answer" in shown
     assert "M-Bus: bus.yaml, seed 7" in shown
     assert "> REQ_UD2 fcb=1, address 5" in shown
     assert "pytest_plugin.py" not in shown
-    run(project, "--mbus-check", "none").assert_outcomes(passed=1)
-    run(project, "--mbus-check", "unfired").assert_outcomes(passed=1)
-    run(project, "-o", "mbus_check=none").assert_outcomes(passed=1)
-    run(project, "-o", "mbus_allow=fcb-*").assert_outcomes(passed=1)
+    run(project, "--mbus-check", "none").assert_outcomes(passed=2)
+    run(project, "--mbus-check", "unfired").assert_outcomes(passed=2)
+    run(project, "-o", "mbus_check=none").assert_outcomes(passed=2)
+    run(project, "-o", "mbus_allow=fcb-*").assert_outcomes(passed=2, errors=1)
+    run(project, "-o", "mbus_allow=fcb-* request-before-timeout").assert_outcomes(passed=2)
 
 
 def test_unfired_fault_and_request_to_nobody_are_errors_that_a_marker_allows(project: pytest.Pytester) -> None:
@@ -427,9 +448,20 @@ def test_run_that_does_not_use_it_imports_nothing_and_is_the_same(project: pytes
             assert not heavy
         """
     )
-    result = run(project, "-W", "error", "-p", "no:xdist", "-p", "no:unittest")
+    result = run(project, "-W", "error", "-p", "no:xdist", "-p", "no:unittest", process="other")
     text(result)
     result.assert_outcomes(passed=1)
     code = f"import sys, pytest; before = set(sys.modules); import {PLUGIN}; print(sorted(set(sys.modules) - before))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "['mbusbench', 'mbusbench.pytest_plugin']"
+
+
+def test_every_option_and_key_is_documented(project: pytest.Pytester) -> None:
+    docs = (ROOT / "docs" / "pytest-plugin.md").read_text(encoding="utf-8")
+    shown = text(run(project, "--help"))
+    names = set(re.findall(r"--mbus-[a-z-]+", shown)) | set(re.findall(r"^  (mbus_\w+) \(", shown, re.MULTILINE))
+    assert len(names) == 10
+    keys = set(signature(sources.build).parameters) - {"fallback_seed"} | {"check", "allow"} | MASTER_RULES
+    assert [name for name in sorted(names | keys) if f"`{name}" not in docs] == []
+    markers = text(run(project, "--markers"))
+    assert "@pytest.mark.mbus_bus(source, *, devices, faults, seed, speed, check, allow): " in markers
