@@ -21,7 +21,7 @@ from mbusbench.definition.document import parse_document
 from mbusbench.errors import DefinitionError
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_commands import WrittenRecord
+from mbusbench.protocol.slave.commands import WrittenRecord
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
