@@ -27,9 +27,9 @@ from mbusbench.codec.tables.manufacturers import MANUFACTURERS
 from mbusbench.master.search import MBusUnresolved
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.master_link import Exchange
+from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.outcome import Outcome, Reply, Silence
-from mbusbench.protocol.procedures.search_ask import DESELECT, REQUEST, RESET_ALL, address_of, selection
+from mbusbench.protocol.procedures.search.ask import DESELECT, REQUEST, RESET_ALL, address_of, selection
 from mbusbench.transport.stream import Stream
 
 DEVICE = "kamstrup/flowiq-2101"

@@ -10,7 +10,7 @@ from mbusbench.bus.fault_kinds import Place
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import PRM, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
-from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
+from mbusbench.protocol.slave.selection import SELECTION, SELECTION_MODE_2
 
 _SERVICES = {
     0x0: FrameName.SND_NKE,

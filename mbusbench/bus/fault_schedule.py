@@ -22,7 +22,7 @@ from mbusbench.errors import DecodeError, MBusUsageError
 from mbusbench.line.answer_faults import Noise, Stale
 from mbusbench.line.effect import Burst, Bursts, Effect, Sender
 from mbusbench.line.wire import Parity, Transmission, WireSignal
-from mbusbench.protocol.slave_quirk import QuirkedLink, SlaveQuirk
+from mbusbench.protocol.slave.quirk import QuirkedLink, SlaveQuirk
 from mbusbench.trace.event import FAULT, Kind, TraceEvent, TraceSink
 
 

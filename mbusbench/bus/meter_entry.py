@@ -16,7 +16,7 @@ from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition
 from mbusbench.meter.definition import MAX_EVENTS, Baud, Manufacturer, Medium, ResponseDelay
 from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_settings import AfterLast
+from mbusbench.protocol.slave.settings import AfterLast
 
 MAX_METERS = 2000
 HIGHEST_ADDRESS = 250

@@ -26,7 +26,7 @@ from mbusbench.definition.validation import shown
 from mbusbench.meter.definition import Device
 from mbusbench.meter.overriding import with_values
 from mbusbench.meter.quirk import Quirks, contradictions, merged
-from mbusbench.protocol.slave_security import record_space
+from mbusbench.protocol.slave.security import record_space
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
 from mbusbench.codec.frame import LongFrame, ShortFrame
-from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
+from mbusbench.protocol.slave.selection import SELECTION, SELECTION_MODE_2
 
 
 class Population:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_quirk import QuirkedLink
+from mbusbench.protocol.slave.quirk import QuirkedLink
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000

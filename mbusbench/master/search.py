@@ -18,13 +18,13 @@ from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusError, MBusUsageError
 from mbusbench.master.results import MBusSlaveInfo, slave_info
+from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange
 from mbusbench.protocol.outcome import Failure, Outcome
 from mbusbench.protocol.procedures import Procedure
-from mbusbench.protocol.procedures.search import Asked, Event, Search, Walk
-from mbusbench.protocol.procedures.search_ask import DESELECT
-from mbusbench.protocol.procedures.search_memory import Memory
+from mbusbench.protocol.procedures.search.ask import DESELECT
+from mbusbench.protocol.procedures.search.memory import Memory
+from mbusbench.protocol.procedures.search.walk import Asked, Event, Search, Walk
 
 Result = TypeVar("Result")
 

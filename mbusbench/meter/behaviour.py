@@ -12,10 +12,10 @@ from mbusbench.codec.frame import DATA_MAXIMUM
 from mbusbench.codec.security import BLOCK
 from mbusbench.definition.fields import Byte, Duration, hex_bytes, in_range, nanoseconds, one_of
 from mbusbench.definition.validation import Definition, mistake, shown
-from mbusbench.protocol import slave_settings as settings
-from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_security import MODES
-from mbusbench.protocol.slave_settings import SlaveSettings
+from mbusbench.protocol.slave import settings
+from mbusbench.protocol.slave.alarms import Alarm
+from mbusbench.protocol.slave.security import MODES
+from mbusbench.protocol.slave.settings import SlaveSettings
 
 _LARGEST_COUNT = 1000
 
@@ -74,7 +74,7 @@ Security = Annotated[int, PlainValidator(_security)]
 
 
 class Behaviour(Definition):
-    """The settings of `protocol.slave_settings.SlaveSettings`, as a file gives them; what is not given stays."""
+    """The settings of `protocol.slave.settings.SlaveSettings`, as a file gives them; what is not given stays."""
 
     fcb_paths: Annotated[settings.FcbPaths, one_of(settings.FcbPaths)] = settings.FcbPaths.SEPARATE
     fcb_services: Annotated[settings.FcbServices, one_of(settings.FcbServices)] = settings.FcbServices.SEPARATE

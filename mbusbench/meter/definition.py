@@ -45,8 +45,8 @@ from mbusbench.meter.quirk_list import QuirkList
 from mbusbench.meter.record_definition import Record
 from mbusbench.meter.references import mistakes_of_references
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_security import record_space
-from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
+from mbusbench.protocol.slave.security import record_space
+from mbusbench.protocol.slave.settings import AfterLast, SlaveSettings
 from mbusbench.timing import BAUD_RATES
 
 MAX_RECORD_BYTES = 240

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from mbusbench.definition.validation import mistake, shown
-from mbusbench.protocol.slave_quirk import SlaveQuirk
+from mbusbench.protocol.slave.quirk import SlaveQuirk
 
 if TYPE_CHECKING:
     from mbusbench.meter.meter import Meter

@@ -23,13 +23,13 @@ from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
 from mbusbench.meter.values import Values
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
-from mbusbench.protocol.slave_application import SlaveApplication
-from mbusbench.protocol.slave_commands import ACCESS_VIOLATION, DATA_ERROR, CommandError, WrittenRecord
-from mbusbench.protocol.slave_link import SlaveLink
-from mbusbench.protocol.slave_quirk import QuirkedDevice, QuirkedLink
-from mbusbench.protocol.slave_security import SlaveSecurity, record_space
-from mbusbench.protocol.slave_settings import AfterLast, SlaveSettings
+from mbusbench.protocol.slave.alarms import Alarm, SlaveAlarms
+from mbusbench.protocol.slave.application import SlaveApplication
+from mbusbench.protocol.slave.commands import ACCESS_VIOLATION, DATA_ERROR, CommandError, WrittenRecord
+from mbusbench.protocol.slave.link import SlaveLink
+from mbusbench.protocol.slave.quirk import QuirkedDevice, QuirkedLink
+from mbusbench.protocol.slave.security import SlaveSecurity, record_space
+from mbusbench.protocol.slave.settings import AfterLast, SlaveSettings
 
 DEFAULT_EPOCH = datetime(2026, 1, 1)
 
@@ -41,7 +41,7 @@ def _settings(base: SlaveSettings, fcb: FcbMode | None, after_last: AfterLast | 
 
 
 class Meter:
-    """One meter with its own identity, clock and picks. It answers what `protocol.slave_application.SlaveDevice` asks.
+    """One meter with its own identity, clock and picks. It answers what `protocol.slave.application.SlaveDevice` asks.
 
     What is not given is the device's own. `seed` names the meter's random stream: two meters with the same device, seed
     and time send the same records. `response_delay` is the shortest and the longest, in ns; `alarms` and `busy` (from,

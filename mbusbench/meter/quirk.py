@@ -15,7 +15,7 @@ from pydantic import Field, create_model, model_validator
 
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
 from mbusbench.line.effect import Effect
-from mbusbench.protocol.slave_quirk import SlaveQuirk
+from mbusbench.protocol.slave.quirk import SlaveQuirk
 
 if TYPE_CHECKING:
     from mbusbench.meter.definition import Device

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mbusbench.meter.record_definition import Record
-from mbusbench.protocol.slave_security import record_space
+from mbusbench.protocol.slave.security import record_space
 
 if TYPE_CHECKING:
     from mbusbench.meter.definition import Device, TelegramDefinition

@@ -21,11 +21,11 @@ from mbusbench.line.faults import Gaps, Leading, Trailing, Truncate
 from mbusbench.line.frame_faults import WrongLength
 from mbusbench.meter.quirk import NO_SOURCE, Change, OnTheWire, Quirk, quirk
 from mbusbench.meter.quirk_telegrams import empty_telegram_last, more_for_nothing, plain_text_unit
-from mbusbench.protocol import slave_quirk_answers as answers
-from mbusbench.protocol import slave_quirk_requests as requests
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_quirk import SlaveQuirk
-from mbusbench.protocol.slave_settings import (
+from mbusbench.protocol.slave import quirk_answers as answers
+from mbusbench.protocol.slave import quirk_requests as requests
+from mbusbench.protocol.slave.quirk import SlaveQuirk
+from mbusbench.protocol.slave.settings import (
     AccessNumber,
     Acknowledgement,
     AfterLast,

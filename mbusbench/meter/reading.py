@@ -13,8 +13,8 @@ from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode
 from mbusbench.meter.record_definition import Record
 from mbusbench.meter.values import Values
-from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_application import VARIABLE_DATA
+from mbusbench.protocol.slave.alarms import Alarm
+from mbusbench.protocol.slave.application import VARIABLE_DATA
 
 _ERROR = 0x30
 _HEADER = 12

@@ -29,8 +29,8 @@ from mbusbench.meter import checks
 from mbusbench.meter.definition import NO_HEADER_RESPONSE, RESPONSE, SHORT_HEADER_RESPONSE, Device, TelegramDefinition
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_notation import hex_text, record_data
-from mbusbench.protocol.slave_security import MODES
-from mbusbench.protocol.slave_settings import AccessNumber
+from mbusbench.protocol.slave.security import MODES
+from mbusbench.protocol.slave.settings import AccessNumber
 
 _HIGHEST_PRIMARY = 250
 _WITH_RECORDS = (RESPONSE, SHORT_HEADER_RESPONSE, NO_HEADER_RESPONSE)

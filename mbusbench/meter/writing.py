@@ -17,7 +17,7 @@ from mbusbench.errors import MBusUsageError
 from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode, Part
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, REAL32, Record
-from mbusbench.protocol.slave_commands import (
+from mbusbench.protocol.slave.commands import (
     DATA_ERROR,
     NO_FUNCTION,
     PARAMETER_ERROR,

@@ -6,15 +6,15 @@ Sans I/O: the caller writes the bytes that `start` and `poll` return, passes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from collections.abc import Sequence
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import PRM
 from mbusbench.codec.frame import ACK, FRAME_MAXIMUM, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import FrameReader, Reject, RejectReason
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.late_answers import LateAnswers
+from mbusbench.protocol.link_state import TRANSITIONS, LinkEvent, LinkState
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Received, Reply, Silence, WrongAddress
 from mbusbench.timing import bit_time, character_time, first_character_timeout, idle_time
 
@@ -27,91 +27,6 @@ _SHORTEST_FRAME = 5
 _FUNCTION, _POSITIVE, _NEGATIVE = 0x4F, 0x00, 0x01  # of a short frame that answers (IEC 60870-5-2)
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
-
-
-class Expect(Enum):
-    """What answers a request."""
-
-    ACKNOWLEDGE = "E5"
-    DATA = "RSP_UD, or E5 where the slave has none"
-    EITHER = "E5, A2 or RSP_UD alike"
-    NOTHING = "nobody answers"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and what may answer it.
-
-    `alone`: an acknowledge counts only if nothing else is heard around it (two slaves answer with two). `patient`: any
-    number may answer, so that the whole time is waited in which an answer may begin, since a slave that is about to
-    answer takes no request; data count only if they stay the only ones. `accepts`: whether data come from the slave
-    that was meant, where the A field does not tell. `attempts`: transmissions in all, where less than the link's own
-    number do. `baudrate` is the rate of the line for it, where it is not the usual one.
-    """
-
-    request: ShortFrame | LongFrame
-    expect: Expect
-    alone: bool = False
-    accepts: Callable[[LongFrame], bool] | None = None
-    attempts: int | None = None
-    baudrate: int | None = None
-    patient: bool = False
-    request_bytes: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "request_bytes", self.request.encode())
-
-
-class LinkState(IntEnum):
-    """Where the exchange is."""
-
-    # The name's hash, which Enum takes, costs more than the table that it opens.
-    __hash__ = int.__hash__
-
-    IDLE = 0  # no exchange under way
-    QUIET = 1  # the request waits for an idle line
-    AWAITING = 2  # sent, and no answer yet
-    SETTLING = 3  # an answer is held, which counts if nothing refutes it
-
-
-class LinkEvent(IntEnum):
-    """What moves an exchange on."""
-
-    # The name's hash, which Enum takes, costs more than the table that it opens.
-    __hash__ = int.__hash__
-
-    BUSY = 0  # started, but the line is not idle
-    SEND = 1  # the request goes out
-    HOLD = 2  # an answer came that something may still refute
-    REFUTE = 3  # it was refuted
-    RETRY = 4  # the attempt failed and a repeat is left
-    FINISH = 5  # the outcome is known
-    CANCEL = 6  # the caller gave up
-
-
-TRANSITIONS: dict[LinkState, dict[LinkEvent, LinkState]] = {
-    LinkState.IDLE: {
-        LinkEvent.BUSY: LinkState.QUIET,
-        LinkEvent.SEND: LinkState.AWAITING,
-    },
-    LinkState.QUIET: {
-        LinkEvent.SEND: LinkState.AWAITING,
-        LinkEvent.FINISH: LinkState.IDLE,
-        LinkEvent.CANCEL: LinkState.IDLE,
-    },
-    LinkState.AWAITING: {
-        LinkEvent.HOLD: LinkState.SETTLING,
-        LinkEvent.RETRY: LinkState.QUIET,
-        LinkEvent.FINISH: LinkState.IDLE,
-        LinkEvent.CANCEL: LinkState.IDLE,
-    },
-    LinkState.SETTLING: {
-        LinkEvent.HOLD: LinkState.SETTLING,
-        LinkEvent.REFUTE: LinkState.AWAITING,
-        LinkEvent.FINISH: LinkState.IDLE,
-        LinkEvent.CANCEL: LinkState.IDLE,
-    },
-}
 
 
 class MasterLink:

@@ -19,7 +19,7 @@ from mbusbench.codec.header import LongHeader
 from mbusbench.errors import MBusError
 from mbusbench.master import MBusMaster
 from mbusbench.meter.recording import Readout
-from mbusbench.protocol.master_link import Exchange, Expect
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures import readout as reading
 from mbusbench.protocol.procedures.alarm import poll_alarm

@@ -14,7 +14,7 @@ from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from mbusbench.meter.recording import Identity, Readout, identity
-from mbusbench.protocol.slave_settings import AfterLast
+from mbusbench.protocol.slave.settings import AfterLast
 from mbusbench.trace.analyzer import analyze
 from mbusbench.trace.event import TraceEvent
 from mbusbench.trace.exchange import Exchange, Result, Role, Sequence

@@ -15,7 +15,7 @@ from mbusbench.meter.meter import Meter
 from mbusbench.meter.quirk import NO_SOURCE, Quirk, contradictions, written_options
 from mbusbench.meter.quirk_list import quirks_of
 from mbusbench.meter.quirks import GROUPS, QUIRKS
-from mbusbench.protocol.slave_link import SlaveLink
+from mbusbench.protocol.slave.link import SlaveLink
 from tests.bus.wire import DEVICE
 from tests.cli.invoking import invoke
 

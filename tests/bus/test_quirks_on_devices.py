@@ -16,7 +16,7 @@ from mbusbench.meter.meter import Meter
 from mbusbench.meter.quirk import NO_SOURCE, Change, UsedQuirk, contradictions, quirk
 from mbusbench.meter.quirk_list import quirks_of
 from mbusbench.meter.quirks import QUIRKS
-from mbusbench.protocol.slave_quirk import SlaveQuirk
+from mbusbench.protocol.slave.quirk import SlaveQuirk
 from mbusbench.timing import SECOND
 from tests.bus.wire import Wire
 

@@ -8,7 +8,7 @@ from mbusbench.line.uart import Parity
 from mbusbench.master.results import decode
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_alarms import Alarm
+from mbusbench.protocol.slave.alarms import Alarm
 
 SECOND = 10**9
 MINUTE = 60 * SECOND

@@ -26,8 +26,8 @@ from mbusbench.errors import (
     MBusWrongAddressError,
 )
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_settings import (
+from mbusbench.protocol.slave.alarms import Alarm
+from mbusbench.protocol.slave.settings import (
     AccessNumber,
     Acknowledgement,
     AfterLast,

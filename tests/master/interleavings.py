@@ -23,8 +23,8 @@ from mbusbench.clock import VirtualLoop
 from mbusbench.errors import MBusError, MBusUsageError
 from mbusbench.master import MBusMaster
 from mbusbench.protocol.fcb import FcbMode, Sequence, Service
-from mbusbench.protocol.master_link import LinkState
-from mbusbench.protocol.slave_settings import FcbServices
+from mbusbench.protocol.link_state import LinkState
+from mbusbench.protocol.slave.settings import FcbServices
 from tests.master.living_bus import (
     KINDS,
     RAISE_TALLY,

@@ -36,7 +36,7 @@ from mbusbench.line.wire import Transmission, WireSignal
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_settings import SlaveSettings
+from mbusbench.protocol.slave.settings import SlaveSettings
 from mbusbench.transport import Stream
 
 MILLISECOND = 1_000_000

@@ -16,8 +16,8 @@ from mbusbench.meter.behaviour import Behaviour
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_settings import (
+from mbusbench.protocol.slave.alarms import Alarm
+from mbusbench.protocol.slave.settings import (
     AfterLast,
     Lasts,
     ReadoutCredit,

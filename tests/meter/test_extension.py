@@ -13,7 +13,7 @@ from mbusbench.meter import extension
 from mbusbench.meter.definition import Device
 from mbusbench.meter.extension import DeviceExtension
 from mbusbench.meter.meter import Meter
-from mbusbench.protocol.slave_quirk import Following, QuirkedLink, Records
+from mbusbench.protocol.slave.quirk import Following, QuirkedLink, Records
 
 DEVICE = """
 format: 1

@@ -8,11 +8,11 @@ from typing import Any
 
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, decode_frame
 from mbusbench.codec.record import RecordHeader
-from mbusbench.protocol.slave_alarms import Alarm, SlaveAlarms
-from mbusbench.protocol.slave_application import SlaveApplication
-from mbusbench.protocol.slave_commands import DATA_ERROR, CommandError, WrittenRecord
-from mbusbench.protocol.slave_link import SlaveLink
-from mbusbench.protocol.slave_settings import SlaveSettings
+from mbusbench.protocol.slave.alarms import Alarm, SlaveAlarms
+from mbusbench.protocol.slave.application import SlaveApplication
+from mbusbench.protocol.slave.commands import DATA_ERROR, CommandError, WrittenRecord
+from mbusbench.protocol.slave.link import SlaveLink
+from mbusbench.protocol.slave.settings import SlaveSettings
 
 WIRE_ADDRESS = bytes.fromhex("78563412 2D2C 35 04")
 FIRST, SECOND, THIRD = b"\x0c\x78\x78\x56\x34\x12\x1f", b"\x04\x06\x01\x00\x00\x00\x1f", b"\x04\x13\x02\x00\x00\x00"

@@ -8,8 +8,10 @@ import pytest
 
 from mbusbench.codec.frame import ACK, NACK, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import Reject
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.late_answers import LateAnswers
-from mbusbench.protocol.master_link import TRANSITIONS, Exchange, Expect, LinkEvent, LinkState, MasterLink
+from mbusbench.protocol.link_state import TRANSITIONS, LinkEvent, LinkState
+from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Collision, Garbled, Outcome, Reply, Silence, WrongAddress
 
 MS = 1_000_000

@@ -6,8 +6,8 @@ import pytest
 
 from mbusbench.codec.frame import ACK, Frame, LongFrame
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_alarms import Alarm
-from mbusbench.protocol.slave_settings import FcbPaths, FcbServices
+from mbusbench.protocol.slave.alarms import Alarm
+from mbusbench.protocol.slave.settings import FcbPaths, FcbServices
 from tests.protocol.slave_bench import SECOND_NS, Bench
 
 ONCE = Alarm(0x04)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mbusbench.codec.frame import ACK, LongFrame
-from mbusbench.protocol.slave_settings import BusyAnswer, ReadoutCredit, Spent
+from mbusbench.protocol.slave.settings import BusyAnswer, ReadoutCredit, Spent
 from tests.protocol.slave_bench import MINUTE, SECOND_NS, Bench
 
 CLOCK = "046D2D2D1135"

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from mbusbench.codec.frame import ACK, LongFrame, ShortFrame
-from mbusbench.protocol.slave_settings import Errors, Lasts, Refusal
+from mbusbench.protocol.slave.settings import Errors, Lasts, Refusal
 from tests.protocol.slave_bench import FIRST, SECOND, THIRD, Bench
 
 LONG_HEADER = "78563412 2D2C 35 04 00 00 0000 "

@@ -6,9 +6,9 @@ import pytest
 
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
 from mbusbench.protocol.fcb import FcbMode, Service
-from mbusbench.protocol.slave_event import Event, State
-from mbusbench.protocol.slave_link import TRANSITIONS
-from mbusbench.protocol.slave_settings import AfterLast
+from mbusbench.protocol.slave.event import Event, State
+from mbusbench.protocol.slave.link import TRANSITIONS
+from mbusbench.protocol.slave.settings import AfterLast
 from tests.protocol.slave_bench import FIRST, THIRD, WIRE_ADDRESS, Bench
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
-from mbusbench.protocol.slave_settings import SndUd2
+from mbusbench.protocol.slave.settings import SndUd2
 from tests.protocol.slave_bench import SECOND_NS, WIRE_ADDRESS, Bench
 
 SILENCE, DATA, BUSY = "silence", "RSP_UD", "busy"

@@ -6,7 +6,7 @@ import pytest
 
 from mbusbench.codec.frame import ACK, LongFrame, ShortFrame
 from mbusbench.protocol.fcb import FcbMode
-from mbusbench.protocol.slave_settings import (
+from mbusbench.protocol.slave.settings import (
     AccessNumber,
     Acknowledgement,
     AfterLast,

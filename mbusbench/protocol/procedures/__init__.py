@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from mbusbench.protocol.master_link import Exchange
+from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.outcome import Outcome
 
 Result = TypeVar("Result")

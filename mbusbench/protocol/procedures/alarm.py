@@ -8,8 +8,8 @@ from mbusbench.codec.address import SecondaryAddress
 from mbusbench.codec.control_field import REQ_UD1, with_fcb
 from mbusbench.codec.frame import ACK, LongFrame, ShortFrame
 from mbusbench.errors import MBusDecodeError
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb, Service
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Failure, FailureKind, Reply, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import Decode

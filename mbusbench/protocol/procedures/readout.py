@@ -17,8 +17,8 @@ from mbusbench.codec.control_field import REQ_UD2, with_fcb
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import MBusDecodeError
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Failure, FailureKind, Reply, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.reset import link_reset

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from mbusbench.codec.control_field import SND_NKE
 from mbusbench.codec.frame import ShortFrame
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Failure, Reply, failure
 from mbusbench.protocol.procedures import Procedure
 

@@ -11,8 +11,8 @@ from mbusbench.codec.fixed_data import FixedHeader
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.header import LongHeader
 from mbusbench.errors import MBusDecodeError
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Failure, Reply, Silence, failure
 from mbusbench.protocol.procedures import Procedure
 

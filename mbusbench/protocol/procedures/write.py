@@ -13,8 +13,8 @@ from mbusbench.codec.commands import Payload
 from mbusbench.codec.control_field import DFC, FCV, SND_UD, with_fcb
 from mbusbench.codec.frame import NACK, Frame, LongFrame, ShortFrame
 from mbusbench.codec.telegram import Telegram
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb, Service
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Failure, FailureKind, Reply, failure
 from mbusbench.protocol.procedures import Procedure, Result
 from mbusbench.protocol.procedures.readout import Decode, Source, next_telegram

@@ -6,7 +6,7 @@ from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import FCB
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.protocol.fcb import Service
-from mbusbench.protocol.slave_quirk import (
+from mbusbench.protocol.slave.quirk import (
     Following,
     QuirkedLink,
     SlaveQuirk,
@@ -15,7 +15,7 @@ from mbusbench.protocol.slave_quirk import (
     is_reset,
     is_selection,
 )
-from mbusbench.protocol.slave_selection import SELECTION, selection_mask
+from mbusbench.protocol.slave.selection import SELECTION, selection_mask
 
 _DATA_SEND = 0x51
 _LONGEST_PAUSE = 10**9

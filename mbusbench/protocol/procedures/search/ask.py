@@ -17,12 +17,12 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import Reject
 from mbusbench.codec.header import LongHeader
 from mbusbench.errors import MBusDecodeError
+from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange, Expect
 from mbusbench.protocol.outcome import Collision, Failure, FailureKind, Garbled, Outcome, Reply, Silence, failure
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.protocol.procedures.readout import DOING as READING
-from mbusbench.protocol.procedures.search_mask import DEVICE_TYPE, VERSION, Mask
+from mbusbench.protocol.procedures.search.mask import DEVICE_TYPE, VERSION, Mask
 from mbusbench.protocol.procedures.select import sent_by
 
 MOST_SELECTIONS = 4

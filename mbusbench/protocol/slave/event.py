@@ -1,6 +1,6 @@
 """What a frame is to a slave, by control field and address (EN 13757-2), and whether the slave answers to 253.
 
-What a slave does about it is in slave_link.py.
+What a slave does about it is in link.py.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ from mbusbench.codec.record import RecordHeader
 from mbusbench.codec.security import encrypted_length
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import DecodeError, MBusEncryptedError
-from mbusbench.protocol.slave_settings import Refusal
+from mbusbench.protocol.slave.settings import Refusal
 
 if TYPE_CHECKING:
-    from mbusbench.protocol.slave_application import SlaveApplication
+    from mbusbench.protocol.slave.application import SlaveApplication
 
 _Block = TypeVar("_Block")
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from mbusbench.codec.address import SELECTED, SecondaryAddress
 from mbusbench.codec.frame import LongFrame
+from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange
 from mbusbench.protocol.outcome import Failure, FailureKind, Outcome
 from mbusbench.protocol.procedures.readout import DOING as READING
-from mbusbench.protocol.procedures.search_ask import (
+from mbusbench.protocol.procedures.search.ask import (
     DESELECT,
     MOST_SELECTIONS,
     RESET_ALL,
@@ -30,8 +30,8 @@ from mbusbench.protocol.procedures.search_ask import (
     exists,
     is_disturbed,
 )
-from mbusbench.protocol.procedures.search_collision import common_bits, explains, hides, resembles_collision
-from mbusbench.protocol.procedures.search_mask import (
+from mbusbench.protocol.procedures.search.collision import common_bits, explains, hides, resembles_collision
+from mbusbench.protocol.procedures.search.mask import (
     ALL,
     DEVICE_TYPE,
     DIGITS,
@@ -43,9 +43,9 @@ from mbusbench.protocol.procedures.search_mask import (
     Field,
     Mask,
 )
-from mbusbench.protocol.procedures.search_memory import Memory
-from mbusbench.protocol.procedures.search_split import DECIMAL, Survey, crossing, likely_manufacturers
-from mbusbench.protocol.procedures.search_twins import ask_again, by_fabrication_number, look
+from mbusbench.protocol.procedures.search.memory import Memory
+from mbusbench.protocol.procedures.search.split import DECIMAL, Survey, crossing, likely_manufacturers
+from mbusbench.protocol.procedures.search.twins import ask_again, by_fabrication_number, look
 
 _TRUSTED = 3  # splits in a row for which a disturbed acknowledge is reason enough
 _PRESUMED = 5  # splits in a row without proof, after which it may be the line that is disturbed

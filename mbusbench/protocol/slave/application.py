@@ -1,7 +1,7 @@
 """The application layer of one slave (EN 13757-3): which telegram comes next, and what is said instead of it.
 
 It knows neither frames nor addresses on the line. What the meter measures is behind `SlaveDevice`; what a master's
-commands do is in slave_commands.py.
+commands do is in commands.py.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Protocol
 
 from mbusbench.codec.dib import MORE_RECORDS_FOLLOW
 from mbusbench.codec.record import RecordHeader
-from mbusbench.protocol import slave_commands
-from mbusbench.protocol.slave_alarms import SlaveAlarms
-from mbusbench.protocol.slave_commands import BUSY, TOO_MANY_READOUTS, CommandError, Consequence, WrittenRecord
-from mbusbench.protocol.slave_security import SlaveSecurity
-from mbusbench.protocol.slave_settings import (
+from mbusbench.protocol.slave import commands
+from mbusbench.protocol.slave.alarms import SlaveAlarms
+from mbusbench.protocol.slave.commands import BUSY, TOO_MANY_READOUTS, CommandError, Consequence, WrittenRecord
+from mbusbench.protocol.slave.security import SlaveSecurity
+from mbusbench.protocol.slave.settings import (
     AccessNumber,
     AfterLast,
     BusyAnswer,
@@ -277,7 +277,7 @@ class SlaveApplication:
             self.report(BUSY)
             return None
         try:
-            return slave_commands.execute(self, ci, data, now)
+            return commands.execute(self, ci, data, now)
         except CommandError as error:
             self.report(error.code)
             return None

@@ -9,11 +9,11 @@ from collections.abc import Generator
 
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.codec.frame import LongFrame
+from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.fcb import MasterFcb
-from mbusbench.protocol.master_link import Exchange
 from mbusbench.protocol.outcome import Outcome, Silence
 from mbusbench.protocol.procedures import Procedure
-from mbusbench.protocol.procedures.search_ask import (
+from mbusbench.protocol.procedures.search.ask import (
     MOST_SELECTIONS,
     REQUEST,
     Answer,
@@ -22,8 +22,8 @@ from mbusbench.protocol.procedures.search_ask import (
     heard,
     selection,
 )
-from mbusbench.protocol.procedures.search_collision import common_bits
-from mbusbench.protocol.procedures.search_mask import Mask
+from mbusbench.protocol.procedures.search.collision import common_bits
+from mbusbench.protocol.procedures.search.mask import Mask
 
 ANY = "F" * 8
 LOOKS = 12

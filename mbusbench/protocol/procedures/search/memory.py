@@ -12,9 +12,9 @@ from typing import Any
 from mbusbench.codec.frame import LongFrame, decode_frame
 from mbusbench.errors import MBusDecodeError, MBusUsageError
 from mbusbench.protocol.outcome import Failure, FailureKind
-from mbusbench.protocol.procedures.search_ask import NOBODY_ANSWERS, Answer, Finding
-from mbusbench.protocol.procedures.search_mask import Mask
-from mbusbench.protocol.procedures.search_twins import Answers
+from mbusbench.protocol.procedures.search.ask import NOBODY_ANSWERS, Answer, Finding
+from mbusbench.protocol.procedures.search.mask import Mask
+from mbusbench.protocol.procedures.search.twins import Answers
 
 FORMAT = 1
 Question = tuple[Mask, int]

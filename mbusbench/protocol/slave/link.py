@@ -12,12 +12,12 @@ from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import ACD, DFC, RSP_UD, SND_UD2
 from mbusbench.codec.frame import ACK, NACK, Frame, LongFrame, ShortFrame
 from mbusbench.protocol.fcb import Sequence, Service, SlaveFcb
-from mbusbench.protocol.slave_alarms import ALARM
-from mbusbench.protocol.slave_application import NoData, SlaveApplication
-from mbusbench.protocol.slave_event import LONG_CONTROLS, SHORT_CONTROLS, Event, State
-from mbusbench.protocol.slave_path import LinkPath
-from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2, is_selected
-from mbusbench.protocol.slave_settings import Acknowledgement, Answer, FcbPaths, SlaveSettings, SndUd2
+from mbusbench.protocol.slave.alarms import ALARM
+from mbusbench.protocol.slave.application import NoData, SlaveApplication
+from mbusbench.protocol.slave.event import LONG_CONTROLS, SHORT_CONTROLS, Event, State
+from mbusbench.protocol.slave.path import LinkPath
+from mbusbench.protocol.slave.selection import SELECTION, SELECTION_MODE_2, is_selected
+from mbusbench.protocol.slave.settings import Acknowledgement, Answer, FcbPaths, SlaveSettings, SndUd2
 
 
 class SlaveLink:

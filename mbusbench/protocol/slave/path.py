@@ -6,7 +6,7 @@ The ways are the own address (which 254 shares) and 253.
 from __future__ import annotations
 
 from mbusbench.protocol.fcb import Service, SlaveFcb
-from mbusbench.protocol.slave_settings import FcbServices, SlaveSettings
+from mbusbench.protocol.slave.settings import FcbServices, SlaveSettings
 
 
 class LinkPath:

@@ -14,10 +14,10 @@ from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import PRM, function_code
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.codec.record import RecordHeader
-from mbusbench.protocol.slave_application import Datagram, SlaveApplication, SlaveDevice
-from mbusbench.protocol.slave_commands import WrittenRecord
-from mbusbench.protocol.slave_link import SlaveLink
-from mbusbench.protocol.slave_selection import SELECTION, SELECTION_MODE_2
+from mbusbench.protocol.slave.application import Datagram, SlaveApplication, SlaveDevice
+from mbusbench.protocol.slave.commands import WrittenRecord
+from mbusbench.protocol.slave.link import SlaveLink
+from mbusbench.protocol.slave.selection import SELECTION, SELECTION_MODE_2
 
 Following = Callable[[Frame, int], Frame | None]
 """What `SlaveLink.receive` is: the slave behind a quirk."""

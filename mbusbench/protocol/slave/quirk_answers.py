@@ -8,8 +8,8 @@ from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
 from mbusbench.codec.record import RecordField
 from mbusbench.codec.telegram import Telegram
 from mbusbench.protocol.fcb import Sequence, Service
-from mbusbench.protocol.slave_application import VARIABLE_DATA
-from mbusbench.protocol.slave_quirk import (
+from mbusbench.protocol.slave.application import VARIABLE_DATA
+from mbusbench.protocol.slave.quirk import (
     Following,
     QuirkedLink,
     Records,
@@ -18,7 +18,7 @@ from mbusbench.protocol.slave_quirk import (
     is_request,
     is_reset,
 )
-from mbusbench.protocol.slave_quirk_requests import without_effect
+from mbusbench.protocol.slave.quirk_requests import without_effect
 
 _APPLICATION_RESET = 0x50
 _HEADER = bytes(12)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mbusbench.codec.address import SECONDARY_ADDRESS_SIZE
-from mbusbench.protocol.slave_settings import SlaveSettings
+from mbusbench.protocol.slave.settings import SlaveSettings
 
 SELECTION = 0x52
 SELECTION_MODE_2 = 0x56

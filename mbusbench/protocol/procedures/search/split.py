@@ -14,7 +14,7 @@ from math import prod
 from mbusbench.codec.address import manufacturer_code
 from mbusbench.codec.tables.device_types import DEVICE_TYPE_ROWS
 from mbusbench.codec.tables.manufacturers import MANUFACTURERS
-from mbusbench.protocol.procedures.search_mask import (
+from mbusbench.protocol.procedures.search.mask import (
     DEVICE_TYPE,
     DIGITS,
     FIELDS,
