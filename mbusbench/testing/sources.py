@@ -30,7 +30,7 @@ def build(
     fallback_seed: int = 0,
     speed: float | str | None = None,
 ) -> VirtualBus:
-    """A bus file, or `devices` by name, path or as meters; `faults` as in a bus file are armed besides.
+    """A bus file, or `devices` by name, path or as meters (those behind the others); `faults` as in a bus file are armed besides.
 
     `seed` overrides the file's; `fallback_seed` is for where neither says one. `speed` is "real", "max" or a factor,
     instead of the file's. MBusUsageError where that is no bus, DefinitionError where a file has mistakes.

@@ -19,7 +19,7 @@ from mbusbench.timing import MILLISECOND
 from mbusbench.trace import Recorder, Trace, TraceEvent, TraceHeader
 from mbusbench.trace.analyzer import analyze
 from mbusbench.trace.description import describe_frame
-from mbusbench.trace.event import CLOSED, Kind
+from mbusbench.trace.event import Kind
 from mbusbench.trace.exchange import RULES, Exchange, Finding, Result
 from mbusbench.trace.files import FORMATS, encode, format_of
 from mbusbench.trace.text import annotated, seconds
@@ -213,27 +213,31 @@ def _is_masters(exchange: Exchange, finding: Finding) -> bool:
 def _by_master(events: Iterable[TraceEvent]) -> dict[int, list[TraceEvent]]:
     """The events at the masters' ports, each as of the master that it belongs to.
 
-    A port that is opened when another has been closed goes on as the same master: one that connects anew each time.
+    A port that sends when another has stopped sending goes on as the same master: one that connects anew each time.
     """
+    in_order = sorted((event for event in events if event.port is not None), key=attrgetter("time"))
+    sent: dict[int, tuple[int, int]] = {}
+    for event in in_order:
+        if event.kind is Kind.MASTER and event.port is not None:
+            sent[event.port] = (sent.get(event.port, (event.time, 0))[0], event.time)
     masters: dict[int, int] = {}
-    busy: set[int] = set()
+    followed_at: dict[int, int] = {}
+    latest: dict[int, int] = {}
+    for port, (first, _) in sent.items():
+        free = [(sent[former][1], number) for number, former in latest.items() if sent[former][1] < first]
+        masters[port] = max(free)[1] if free else len(latest) + 1
+        if free:
+            followed_at[latest[masters[port]]] = first
+        latest[masters[port]] = port
     found: dict[int, list[TraceEvent]] = {}
-
-    def master_at(port: int) -> int:
-        if port not in masters:
-            masters[port] = next(number for number in range(1, len(busy) + 2) if number not in busy)
-            busy.add(masters[port])
-        return masters[port]
-
-    for event in sorted(events, key=attrgetter("time")):
-        if event.port is None:
+    for event in in_order:
+        port = event.port
+        if port is None or port not in masters:
             continue
-        master = master_at(event.port)
-        if event.kind is Kind.NOTE:
-            if event.cause[:1] == (CLOSED,):
-                busy.discard(master)
-            continue
-        found.setdefault(master, []).append(event._replace(port=master))
+        # Where every port hears every answer, those from before and after its turn are another port's.
+        heard = event.kind is Kind.RECEIVED and sent[port][0] <= event.time < followed_at.get(port, event.time + 1)
+        if heard or event.kind is Kind.MASTER:
+            found.setdefault(masters[port], []).append(event._replace(port=masters[port]))
     return found
 
 
