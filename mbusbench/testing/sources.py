@@ -30,10 +30,11 @@ def build(
     fallback_seed: int = 0,
     speed: float | str | None = None,
 ) -> VirtualBus:
-    """A bus file, or `devices` by name, path or as meters (those behind the others); `faults` as in a bus file are armed besides.
+    """A bus file, or `devices` by name, path or as meters (those behind the others).
 
-    `seed` overrides the file's; `fallback_seed` is for where neither says one. `speed` is "real", "max" or a factor,
-    instead of the file's. MBusUsageError where that is no bus, DefinitionError where a file has mistakes.
+    `faults` as in a bus file are armed besides. `seed` overrides the file's; `fallback_seed` is for where neither says
+    one. `speed` is "real", "max" or a factor, instead of the file's. MBusUsageError where that is no bus,
+    DefinitionError where a file has mistakes.
     """
     if (source is None) == (not devices):
         raise MBusUsageError("a bus is made of a bus file or of devices=[...]: one of the two")

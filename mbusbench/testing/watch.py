@@ -231,8 +231,8 @@ def _by_master(events: Iterable[TraceEvent]) -> dict[int, list[TraceEvent]]:
         latest[masters[port]] = port
     found: dict[int, list[TraceEvent]] = {}
     for event in in_order:
-        port = event.port
-        if port is None or port not in masters:
+        port = event.port or 0
+        if port not in masters:
             continue
         # Where every port hears every answer, those from before and after its turn are another port's.
         heard = event.kind is Kind.RECEIVED and sent[port][0] <= event.time < followed_at.get(port, event.time + 1)
