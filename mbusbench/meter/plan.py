@@ -170,7 +170,13 @@ def _numbers_encoder(record: Record, register: Register) -> Encode:
     half, modulus = 1 << 8 * size - 1, 1 << 8 * size
     counts = isinstance(record.value, Generator) and record.value.counter is not None
     if counts:
-        return lambda now: head + (register(now) % half).to_bytes(size, "little")
+
+        def encode(now: int) -> bytes:
+            number = register(now)
+            # What counts up begins again at 0, and not at the lowest number.
+            return head + (number % (half if number >= 0 else modulus)).to_bytes(size, "little")
+
+        return encode
     return lambda now: head + (register(now) % modulus).to_bytes(size, "little")
 
 

@@ -352,3 +352,9 @@ def test_a_mistake_in_a_living_value_is_one_line_with_its_place(value: str, text
     assert any(text in line for line in lines), lines
     assert all(line.startswith("d.yaml:") for line in lines)
     assert len(lines) == 1
+
+
+def test_signed_counter_is_below_zero_as_long_as_it_counts_there() -> None:
+    text = HEAD + RECORDS + "      - {vif: energy, unit: kWh, code: int32, value: {counter: {start: -5, rate: 2}}}\n"
+    meter = Meter(device(text))
+    assert [shown(meter, "energy", hours * HOUR) for hours in range(5)] == [-5, -3, -1, 1, 3]
