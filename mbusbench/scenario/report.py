@@ -126,17 +126,15 @@ class DriverReport(_Reported):
 
     def line(self) -> str:
         """The line that a driver prints: what was not said is left out, but for the keys that always stand there."""
-        data = self.model_dump(exclude_defaults=True)
+        data = self.model_dump(exclude_unset=True)
         data.update(mbus=self.mbus, ok=self.ok, error=self.error)
         data["meters"] = [_meter_data(meter) for meter in self.meters]
         return json.dumps(data, ensure_ascii=True, allow_nan=False)
 
 
 def _meter_data(meter: MeterReport) -> dict[str, Any]:
-    data = meter.model_dump(exclude_defaults=True)
+    data = meter.model_dump(exclude_unset=True)
     data.update(address=meter.address, secondary=meter.secondary, ok=meter.ok, error=meter.error)
-    if meter.records:
-        data["records"] = [record.model_dump(exclude_defaults=True) for record in meter.records]
     return data
 
 

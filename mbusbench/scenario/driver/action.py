@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from mbusbench.errors import MBusUsageError
@@ -20,10 +20,22 @@ if TYPE_CHECKING:
 Transport = Literal["tcp", "tty", "rfc2217"]
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "tty", "rfc2217")
 
-ACTIONS = (
-    *("ping", "read", "read-all", "scan", "search", "select", "set-address", "set-baud", "app-reset", "set-clock"),
-    *("alarm", "write", "describe"),
-)
+ActionName = Literal[
+    "ping",
+    "read",
+    "read-all",
+    "scan",
+    "search",
+    "select",
+    "set-address",
+    "set-baud",
+    "app-reset",
+    "set-clock",
+    "alarm",
+    "write",
+    "describe",
+]
+ACTIONS: tuple[ActionName, ...] = get_args(ActionName)
 READS = frozenset({"read", "read-all"})
 WITHOUT_TARGET = frozenset({"scan", "search", "describe"})
 VARIABLES = frozenset(

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from mbusbench.definition.document import path_text
 from mbusbench.definition.validation import Definition, mistakes_in
-from mbusbench.scenario.driver.action import Action, Transport
-
-ActionName = Literal[
-    "ping",
-    "read",
-    "read-all",
-    "scan",
-    "search",
-    "select",
-    "set-address",
-    "set-baud",
-    "app-reset",
-    "set-clock",
-    "alarm",
-    "write",
-    "describe",
-]
+from mbusbench.scenario.driver.action import Action, ActionName, Transport
 
 
 class Claims(Definition):
