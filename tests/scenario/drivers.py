@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mbusbench.bus.endpoints.driver import driver_of
 from mbusbench.bus.engine import VirtualBus
@@ -15,6 +14,7 @@ from mbusbench.scenario.driver.action import BusAccess, Transport
 from mbusbench.scenario.driver.definition import DriverFile, read_driver_file
 from mbusbench.scenario.driver.process import ProcessMaster
 from mbusbench.scenario.driver.template import TemplateMaster
+from mbusbench.trace.event import Kind, TraceEvent
 
 NOWHERE = BusAccess("socket://127.0.0.1:9")
 WATER = {
@@ -50,7 +50,7 @@ def line(ok: bool = True, **keys: Any) -> str:
 
 @asynccontextmanager
 async def served(
-    directory: Path, transport: Transport = "tcp", addresses: tuple[int, ...] = (5,)
+    directory: Path, transport: Transport | Literal["memory"] = "tcp", addresses: tuple[int, ...] = (5,)
 ) -> AsyncIterator[BusAccess]:
     """A water meter at each address, 2400 Bd, in this process and on the wall clock."""
     (directory / "water.yaml").write_text(json.dumps(WATER), encoding="utf-8")
@@ -60,15 +60,16 @@ async def served(
     path = directory / "bus.yaml"
     path.write_text(json.dumps({"format": 1, "seed": 1, "meters": meters}), encoding="utf-8")
     bus = VirtualBus.from_yaml(path)
-    heard = 0
+    heard: list[int] = []
 
-    def count(event: Any) -> None:
-        nonlocal heard
-        heard += event.direction == "master" if hasattr(event, "direction") else 0
+    def count(event: TraceEvent) -> None:
+        if event.kind is Kind.MASTER:
+            heard.append(len(event.data))
 
-    endpoint = {"tcp": "tcp://127.0.0.1:0", "tty": "pty", "rfc2217": "rfc2217://127.0.0.1:0"}[transport]
+    bus.trace = count
+    if transport == "memory":
+        yield BusAccess("", bus=bus, now=lambda: driver_of(bus).now, heard=lambda: sum(heard))
+        return
+    endpoint = {"tcp": "tcp://127.0.0.1:0", "tty": "pty://", "rfc2217": "rfc2217://127.0.0.1:0"}[transport]
     async with bus.serve(endpoint) as server:
-        yield BusAccess(server.url, transport, now=lambda: driver_of(bus).now, heard=lambda: heard)
-
-
-PYTHON = sys.executable
+        yield BusAccess(server.url, transport, now=lambda: driver_of(bus).now, heard=lambda: sum(heard))
