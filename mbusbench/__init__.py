@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         decode,
     )
     from mbusbench.master.search import MBusFound, MBusUnresolved, SearchProgress, SearchState
+    from mbusbench.testing import served
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ _HOMES = {
         "MBusSlaveRecord",
         "decode",
     ),
+    "mbusbench.testing": ("served",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -107,6 +109,7 @@ __all__ = [
     "VirtualBus",
     "decode",
     "read",
+    "served",
 ]
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+
+import pytest
 
 from tests.cli.running import environment, served
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+OWN_MASTER = EXAMPLES / "pytest-own-master"
+INSTALLED = any(each.value == "mbusbench.pytest_plugin" for each in entry_points(group="pytest11"))
 
 
 def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,3 +41,45 @@ def test_bus_and_master_share_a_process() -> None:
         ["100", "80450800"],
         ["101", "80450801"],
     ]
+
+
+@pytest.fixture
+def own_master(tmp_path: Path) -> Path:
+    """The project of a master of one's own, where it is alone."""
+    return Path(shutil.copytree(OWN_MASTER, tmp_path / "own-master"))
+
+
+def _pytest(directory: Path, *arguments: str) -> tuple[int, str]:
+    plugin = () if INSTALLED else ("-p", "mbusbench.pytest_plugin")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugin, "-p", "no:asyncio", "-n", "2", *arguments],
+        cwd=directory,
+        env=environment(PYTHONPATH=f"{EXAMPLES.parent}:{directory}", COLUMNS="200"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    return done.returncode, done.stdout
+
+
+def test_master_of_ones_own_bears_what_its_tests_do_to_it(own_master: Path) -> None:
+    docs = (EXAMPLES.parent / "docs" / "pytest-plugin.md").read_text(encoding="utf-8")
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", docs, re.MULTILINE | re.DOTALL)):
+        (own_master / "tests" / f"test_docs_{number}.py").write_text(block, encoding="utf-8")
+    status, shown = _pytest(own_master)
+    assert status == 0, shown
+    assert "8 passed" in shown
+
+
+def test_what_is_wrong_with_the_first_try_is_found(own_master: Path) -> None:
+    status, shown = _pytest(own_master, "--master", "naive_master")
+    assert status == 1
+    for found in (
+        "FAILED tests/test_master.py::test_damaged_answer_is_not_believed - assert 148.115 == 148.117",
+        "ERROR tests/test_master.py::test_meter_is_read_again - Failed: bus.yaml: 1 unexpected:",
+        "fcb-not-toggled: REQ_UD2 fcb=1. The FCB changes after an answer that was received.",
+        "= wrong checksum: 68 1B 1B 68",
+    ):
+        assert found in shown, shown

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -77,8 +79,24 @@ def test_every_module_of_the_installed_package_can_be_imported(bin_directory: Pa
     script = (
         "import importlib, pkgutil, mbusbench\n"
         "names = [found.name for found in pkgutil.walk_packages(mbusbench.__path__, 'mbusbench.')]\n"
+        "names.remove('mbusbench.pytest_plugin')  # pytest is there where it is used\n"
         "for name in names: importlib.import_module(name)\n"
         "for name in mbusbench.__all__: getattr(mbusbench, name)\n"
         "print(len(names))\n"
     )
     assert int(_run(bin_directory / "python", "-W", "error", "-c", script, cwd=tmp_path)) > 20
+
+
+def test_project_of_a_stranger_is_tested_as_its_readme_says(wheel: Path, tmp_path: Path) -> None:
+    (source,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (project,) = tmp_path.glob("*/examples/pytest-own-master")
+    good, naive = re.findall(r"^```sh\n(.*?)^```$", (project / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    good = good.replace("python3 -m venv", f"{sys.executable} -m venv")
+    shown = _run("bash", "-ec", good, cwd=project)
+    assert shown.count("6 passed") == 2
+    shown = _run("bash", "-c", f"{naive.strip()} || echo status $?", cwd=project)
+    assert "FAILED tests/test_master.py::test_damaged_answer_is_not_believed" in shown
+    assert "ERROR tests/test_master.py::test_meter_is_read_again" in shown
+    assert shown.endswith("status 1\n")

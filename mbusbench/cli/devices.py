@@ -12,6 +12,7 @@ from mbusbench.cli.output import json_option, message, print_json, print_line, p
 
 if TYPE_CHECKING:
     from mbusbench.master.results import MBusSlaveRecord
+    from mbusbench.meter.catalogue import Outline
     from mbusbench.meter.definition import Device
 
 _COLUMNS = ("device", "manufacturer", "medium", "telegrams", "records", "confidence", "description")
@@ -35,7 +36,7 @@ def command(
         return None
     from mbusbench.meter import catalogue
 
-    rows = [_summary(name, catalogue.load(name)) for name in catalogue.names()]
+    rows = [_summary(name, catalogue.outline(name)) for name in catalogue.names()]
     found = [row for row in rows if _is_wanted(row, manufacturer, medium, text)]
     if not found:
         message(f"mbusbench: none of the {len(rows)} devices is like that")
@@ -68,7 +69,7 @@ def show(name: str, time: str, as_json: bool) -> None:
     if now is None:
         raise click.BadParameter(f"{time} is not a duration such as 90s, 12h or 30d", param_hint="--at")
     device = catalogue.load(name)
-    summary = _summary(name, device)
+    summary = _summary(name, catalogue.Outline.of(device))
     records = _records(device, now)
     if as_json:
         print_json({**summary, "record_list": [_fields(record) for record in records]})
@@ -101,11 +102,11 @@ def _first_sentence(text: str) -> str:
     return re.split(r"[.;] ", " ".join(text.split()))[0].rstrip(".")
 
 
-def _summary(name: str, device: Device) -> dict[str, Any]:
+def _summary(name: str, outline: Outline) -> dict[str, Any]:
     from mbusbench.codec import device_type
     from mbusbench.codec.address import manufacturer_letters
 
-    own = device.device
+    own = outline.header
     return {
         "device": name,
         "manufacturer": manufacturer_letters(own.manufacturer),
@@ -114,11 +115,11 @@ def _summary(name: str, device: Device) -> dict[str, Any]:
         "serial_number": own.id,
         "address": own.address,
         "baud": list(own.baud),
-        "telegrams": len(device.telegrams),
-        "records": sum(len(telegram.records) for telegram in device.telegrams),
-        "description": device.description,
-        "source": device.source,
-        "confidence": device.confidence.value if device.confidence is not None else None,
+        "telegrams": outline.telegrams,
+        "records": outline.records,
+        "description": outline.description,
+        "source": outline.source,
+        "confidence": outline.confidence.value if outline.confidence is not None else None,
     }
 
 

@@ -56,7 +56,7 @@ class Freshness:
             past.counts = True
         past.access_number = header.access_number
         known = past.telegrams
-        fresh = [(telegram.ci, telegram.data) for telegram in telegrams]
-        seen = [telegram for telegram in fresh if telegram in known]
-        known.extend(telegram for telegram in fresh if telegram not in seen)
-        return past.counts and bool(seen)
+        received = [(telegram.ci, telegram.data) for telegram in telegrams]
+        new = [telegram for telegram in received if telegram not in known]
+        known.extend(new)
+        return past.counts and len(new) < len(received)

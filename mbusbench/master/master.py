@@ -274,18 +274,20 @@ class MBusMaster(Commands):
         return search(self._run, self._fcb, arguments, progress, self._error)
 
     async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
-        result, stale = await self._read(target)
+        begin, rate = partial(self._readout, target), self._rate(target)
+        result = await self._run(begin, rate, again=True)
+        stale = self._is_stale(result)
         if stale and result.failure is None:
             # The link reset was lost, perhaps: what was taken for its acknowledge was not meant so.
-            result, stale = await self._read(target)
+            result = await self._run(begin, rate, again=True)
+            stale = self._is_stale(result)
         if result.failure is not None:
             raise self._error(result.failure, target)
         return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
-    async def _read(self, target: int | SecondaryAddress) -> tuple[Readout, bool]:
-        """A readout, and whether it has a telegram that was there before, be it in a readout that failed."""
-        result = await self._run(partial(self._readout, target), self._rate(target), again=True)
-        return result, bool(result.telegrams) and self._freshness.is_stale(result.address, result.telegrams)
+    def _is_stale(self, result: Readout) -> bool:
+        """Whether it has a telegram that was there before, be it in a readout that failed."""
+        return bool(result.telegrams) and self._freshness.is_stale(result.address, result.telegrams)
 
     def _ping(self, target: int | SecondaryAddress) -> Procedure[Failure | None]:
         return ping(target, self._fcb) if isinstance(target, int) else select(target, self._fcb)

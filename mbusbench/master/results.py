@@ -106,8 +106,13 @@ class MBusSlaveRecord(BaseModel):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Of pydantic's own state, what is the same in all records that were decoded is not stored in each."""
-            return _COMMON_STATE[name] if name in _COMMON_STATE else super().__getattr__(name)
+            """Of pydantic's own state, what is the same in all records that were decoded is not stored in each.
+
+            In other records pydantic sets the names of the fields, and that first.
+            """
+            if name in _COMMON_STATE and not _is_set(self, _NAMES):
+                return _COMMON_STATE[name]
+            return super().__getattr__(name)
 
 
 class MBusSlaveInfo(BaseModel):
@@ -289,12 +294,13 @@ def _who(identification: str, manufacturer: int, version: int, device_type: int)
 
 _IDENTITY = tuple(name for name in MBusSlaveInfo.model_fields if name != "address")
 _DATA_FIELDS = set(MBusSlaveData.model_fields)
+_NAMES = "__pydantic_fields_set__"
 _COMMON_STATE: dict[str, Any] = {
-    "__pydantic_fields_set__": set(MBusSlaveRecord.model_fields),
+    _NAMES: set(MBusSlaveRecord.model_fields),
     "__pydantic_extra__": None,
+    "__pydantic_private__": {"_plain": True, "_record": None},
 }
 _LEAST_SIGNIFICANT_FIRST = (0x72, 0x78, 0x7A)  # answers whose records say by themselves how they are read
-_PLAIN: dict[str, Any] = {"_plain": True, "_record": None}
 _plans: dict[int, tuple[Structure, _Plan]] = {}
 # A pydantic model keeps its state in these four slots of its base class; a frozen model refuses ordinary assignment.
 _new = object.__new__
@@ -304,6 +310,15 @@ _set_names = _slots["__pydantic_fields_set__"].__set__
 _set_extra = _slots["__pydantic_extra__"].__set__
 _set_private = _slots["__pydantic_private__"].__set__
 _exhaust: Callable[[Iterable[object]], None] = deque[object](maxlen=0).extend
+
+
+def _is_set(record: MBusSlaveRecord, name: str) -> bool:
+    """Whether that part of pydantic's state is stored in the record."""
+    try:
+        object.__getattribute__(record, name)
+    except AttributeError:
+        return False
+    return True
 
 
 class _Plan(NamedTuple):
@@ -338,10 +353,6 @@ def _append_records(
     for index, position in plan.invalid_times:
         if source[position] & 0x80:
             each_fields[index]["valid"] = False
-    if structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST:
-        private: Iterable[dict[str, Any]] = repeat(_PLAIN)
-    else:
-        private = [{"_plain": False, "_record": record} for record in telegram.records]
     if number:
         first_index = len(records)
         for fields in each_fields:
@@ -350,7 +361,9 @@ def _append_records(
     # The codec has typed the fields already: the models are filled, not validated.
     instances = list(map(_new, repeat(MBusSlaveRecord, len(each_fields))))
     _exhaust(map(_set_fields, instances, each_fields))
-    _exhaust(map(_set_private, instances, private))
+    if not (structure.exact and telegram.ci in _LEAST_SIGNIFICANT_FIRST):
+        private = [{"_plain": False, "_record": record} for record in telegram.records]
+        _exhaust(map(_set_private, instances, private))
     records += instances
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from mbusbench.definition.document import read_document
 from mbusbench.definition.validation import did_you_mean, shown
 from mbusbench.errors import DefinitionError
-from mbusbench.meter.definition import Device
+from mbusbench.meter.definition import Confidence, Device, DeviceHeader
 
 _SUFFIXES = (".yaml", ".yml")
+_NAME = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
 
 @lru_cache(maxsize=1)
@@ -37,10 +41,13 @@ def find(name: str, relative_to: Path | None = None) -> Path:
         if not os.path.exists(path):
             raise LookupError(f"there is no file {shown(str(path), 300)}")
         return path
+    listed = directory() / f"{name}.yaml"
+    if _NAME.fullmatch(name) and listed.is_file():
+        return listed
     known = names()
     if name not in known:
         raise LookupError(f"there is no device {shown(name)}{did_you_mean(name, known)}")
-    return directory() / f"{name}.yaml"
+    return listed
 
 
 def load(name: str, relative_to: Path | None = None) -> Device:
@@ -50,6 +57,38 @@ def load(name: str, relative_to: Path | None = None) -> Device:
     except LookupError as error:
         raise DefinitionError(str(error.args[0])) from None
     return load_file(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a list says of a device: its header, and how much it sends."""
+
+    header: DeviceHeader
+    telegrams: int
+    records: int
+    description: str | None
+    source: str | None
+    confidence: Confidence | None
+
+    @staticmethod
+    def of(device: Device) -> Outline:
+        records = sum(len(telegram.records) for telegram in device.telegrams)
+        return Outline(
+            device.device, len(device.telegrams), records, device.description, device.source, device.confidence
+        )
+
+
+def outline(name: str) -> Outline:
+    """That of a device of the catalogue, without reading what its records are. DefinitionError as in `load`."""
+    data = read_document(find(name)).data
+    try:
+        telegrams = data["telegrams"]
+        records = sum(len(telegram.get("records", ())) for telegram in telegrams)
+        header = DeviceHeader.model_validate(data["device"])
+        confidence = Confidence(data["confidence"]) if "confidence" in data else None
+        return Outline(header, len(telegrams), records, data.get("description"), data.get("source"), confidence)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Outline.of(load(name))  # which says what is wrong, and where
 
 
 def load_file(path: Path) -> Device:

@@ -7,13 +7,12 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mbusbench.codec.vib import quantities
 from mbusbench.definition.document import Path_
 from mbusbench.definition.validation import did_you_mean
 from mbusbench.meter.generator import Generator, NamedValue
 from mbusbench.meter.record_definition import Record
 from mbusbench.meter.signal import Signal, SignalError
-from mbusbench.meter.values import INTEGRALS, Values, rate_worth, unit_worth
+from mbusbench.meter.values import INTEGRALS, Values, is_unit, rate_worth, unit_worth
 
 if TYPE_CHECKING:
     from mbusbench.meter.definition import Device
@@ -107,7 +106,7 @@ def _unfit(device: Device) -> Iterator[tuple[Path_, str]]:
         if record is None and value.kind in (*_REGISTERS_ONLY, "counter", "maximum", "minimum", "clock", "due_date"):
             yield path, f"{value.kind} is for records: name the record, and refer to it"
         unit = value.unit if isinstance(value, NamedValue) else None
-        if unit is not None and not any(unit_worth(quantity, unit) for quantity in quantities()):
+        if unit is not None and not is_unit(unit):
             yield (*path, "unit"), f"no quantity has the unit {unit!r}"
     for place, name in device.references_of_conditions():
         source = device.referred(name)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from mbusbench.codec.vib import ValueInformationBlock
+from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.errors import DecodeError
 from mbusbench.meter import signal
 from mbusbench.meter.curve import Register, line
@@ -54,6 +55,7 @@ class Pointwise:
 Exactly = Signal | Pointwise
 
 
+@lru_cache(maxsize=8192)
 def unit_worth(quantity: str, unit: str) -> tuple[Fraction, str] | None:
     """(one of `unit` in the quantity's common unit, that unit); None where the quantity has no such unit."""
     for scale in _SCALES:
@@ -69,6 +71,12 @@ def unit_worth(quantity: str, unit: str) -> tuple[Fraction, str] | None:
 def rate_worth(unit: str) -> tuple[Fraction, str] | None:
     """The same of a unit of power or flow."""
     return next((found for found in (unit_worth(quantity, unit) for quantity in _RATES) if found is not None), None)
+
+
+@lru_cache(maxsize=1024)
+def is_unit(unit: str) -> bool:
+    """Whether any quantity is counted in it."""
+    return any(unit_worth(quantity, unit) is not None for quantity in quantities())
 
 
 class Values:

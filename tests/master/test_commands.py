@@ -91,7 +91,7 @@ async def test_address_is_set_at_a_free_one_and_verified_there() -> None:
     bus = ScriptedBus(bus_of(meter, other))
     async with MBusMaster(bus) as master:
         info = await master.set_primary_address(5, 9)
-    assert bus.stream.requests == [NKE_9, NKE_9, NKE_5, REQ_5, NKE_5, SET_9, NKE_9, REQ_9]
+    assert bus.stream.requests == [NKE_9, NKE_9, NKE_9, NKE_5, REQ_5, NKE_5, SET_9, NKE_9, REQ_9]
     assert (meter.address, other.address) == (9, 6)
     assert (info.address, info.serial_number) == (9, "12345678")
 

@@ -157,3 +157,8 @@ def test_qalcosonic_sends_only_what_was_selected() -> None:
     assert isinstance(answer, LongFrame)
     assert isinstance(recorded, LongFrame)
     assert answer.data[:8] + answer.data[12:] == recorded.data[:8] + recorded.data[12:]
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_outline_is_that_of_the_whole_device(name: str) -> None:
+    assert catalogue.outline(name) == catalogue.Outline.of(catalogue.load(name))

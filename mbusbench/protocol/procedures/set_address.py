@@ -13,7 +13,7 @@ from mbusbench.codec.telegram import Telegram
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.outcome import Failure, FailureKind
 from mbusbench.protocol.procedures import Procedure
-from mbusbench.protocol.procedures.ping import SCAN_ATTEMPTS, Identification
+from mbusbench.protocol.procedures.ping import Identification
 from mbusbench.protocol.procedures.readout import Decode, Source, next_telegram
 from mbusbench.protocol.procedures.reset import link_reset
 from mbusbench.protocol.procedures.write import open_link, send_user_data
@@ -49,8 +49,8 @@ def set_primary_address(
 
 
 def refuse_taken(address: int, fcb: MasterFcb) -> Procedure[Failure | None]:
-    """None where nothing at all is heard after a link reset of `address`."""
-    absent = yield from link_reset(address, fcb, alone=True, attempts=SCAN_ATTEMPTS)
+    """None where nothing at all is heard after a link reset of `address`, and its repeats."""
+    absent = yield from link_reset(address, fcb, alone=True)
     if absent is not None and absent.kind is FailureKind.NO_ANSWER:
         return None
     heard = "" if absent is None or not absent.detail else f" (received: {absent.detail})"
