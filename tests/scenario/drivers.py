@@ -19,7 +19,7 @@ from mbusbench.trace.event import Kind, TraceEvent
 NOWHERE = BusAccess("socket://127.0.0.1:9")
 WATER = {
     "format": 1,
-    "device": {"manufacturer": "HYD", "version": 40, "medium": "water", "id": 12345678},
+    "device": {"manufacturer": "HYD", "version": 40, "medium": "water", "id": 12345678, "baud": [300, 2400, 9600]},
     "telegrams": [{"records": [{"vif": "volume", "unit": "l", "code": "bcd8", "value": 1234}]}],
 }
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from mbusbench.errors import DefinitionError
-from mbusbench.scenario.driver.action import Action
+from mbusbench.scenario.driver.action import ACTIONS, Action
 from mbusbench.scenario.driver.claims import Claims
-from mbusbench.scenario.driver.definition import names, read_driver_file
+from mbusbench.scenario.driver.definition import PLACEHOLDERS, ResultTemplate, names, read_driver_file
 from mbusbench.scenario.driver.opening import master_names, open_master
 from mbusbench.scenario.driver.process import resolved
+from mbusbench.scenario.report import ErrorKind, contradictions, parse_output
 
 RESULT = "result: {format: exit}"
 JSON = "driver: 1\nname: x\nactions: {read: {tcp: [a], result: {format: json, "
@@ -75,6 +77,23 @@ def test_shipped_driver_is_a_valid_file_with_claims(name: str) -> None:
 def test_shipped_drivers_are_those_of_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "drivers.md").read_text("utf-8")
     assert [name for name in master_names() if f"`{name}`" not in text] == []
+
+
+def test_files_and_the_line_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "drivers.md").read_text("utf-8")
+    files = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(files) == 2
+    for content in files:
+        path = tmp_path / "driver.yaml"
+        path.write_text(content, encoding="utf-8")
+        assert open_master(path).claims.actions
+    (line,) = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = parse_output(line)
+    assert found.report is not None, found.problem
+    assert contradictions(found.report, "read") == []
+    words = set(re.findall(r"`([a-z-]+)`", text))
+    assert words >= set(ACTIONS) | set(ErrorKind) | set(ResultTemplate.model_fields) - {"more_at", "record_pattern"}
+    assert set(re.findall(r"\{([a-z_]+)\}", text)) >= PLACEHOLDERS
 
 
 def test_driver_that_does_not_exist_names_those_that_do() -> None:

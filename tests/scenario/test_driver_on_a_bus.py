@@ -135,8 +135,8 @@ async def test_our_masters_pass_the_probe(tmp_path: Path, name: str) -> None:
             "has to leave with 127 when asked for an action that does not exist, saw exit status 1",
         ),
         (
-            "import os, socket\nsocket.create_connection(('127.0.0.1', int(os.environ['MBUS_PORT']))).sendall(bytes(3))\n"
-            "raise SystemExit(127)",
+            "import os, socket, sys\nport = int(os.environ['MBUS_PORT'])\n"
+            "socket.create_connection(('127.0.0.1', port)).sendall(bytes(3))\nsys.exit(127)",
             "put 3 characters on the bus",
         ),
     ],
