@@ -58,7 +58,7 @@ ACTIONS = [
     (Action("ping", addresses=(5, 6)), [(5, None), (6, None)]),
     (Action("ping", addresses=(255,)), [(255, "usage")]),
     (Action("read", addresses=(7, 5), retries=0, repeat=2), [(7, "no-answer"), (5, None)] * 2),
-    (Action("read", addresses=(300, 251)), [(None, "usage"), (251, "usage")]),
+    (Action("read", addresses=(300, 251)), [(300, "usage"), (251, "usage")]),
     (Action("read-all", secondary=(SECONDARY,)), [(5, None)]),
     (Action("scan", range="4-7", retries=0), [(5, None), (6, None)]),
     (Action("search", timeout=0.15), [(5, None), (6, None)]),

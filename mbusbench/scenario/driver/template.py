@@ -132,8 +132,6 @@ def _placed(meter: MeterReport, target: int | str) -> MeterReport:
     if meter.address is not None or meter.secondary is not None:
         return meter
     place: dict[str, Any] = {"address": target} if isinstance(target, int) else {"secondary": target.upper()}
-    if isinstance(target, int) and not 0 <= target <= 0xFF:
-        return meter
     return meter.model_copy(update=place)
 
 
