@@ -208,10 +208,15 @@ def test_unfired_fault_and_request_to_nobody_are_errors_that_a_marker_allows(pro
         @pytest.mark.mbus_bus("bus.yaml", faults=[LOST])
         def test_is_skipped(mbus_server):
             pytest.skip("not today")
+
+        @pytest.mark.xfail(reason="known", strict=True)
+        @pytest.mark.mbus_bus("bus.yaml", faults=[LOST])
+        def test_is_known_to_fail(mbus_server):
+            assert False
         """
     )
     result = run(project)
-    result.assert_outcomes(passed=5, failed=1, errors=2, skipped=1)
+    result.assert_outcomes(passed=5, failed=1, errors=2, skipped=1, xfailed=1)
     shown = text(result)
     errors, failures = shown.split("= FAILURES =")
     assert "ERROR at teardown of test_unfired " in errors

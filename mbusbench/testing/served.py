@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -149,7 +150,9 @@ class ServedBus:
             return
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None:
-            loop.call_soon_threadsafe(stop.set)
+            # A loop that has ended by itself has nothing to be told.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop.set)
         self._thread.join()
         self._thread = self._loop = self._stop = None
 
