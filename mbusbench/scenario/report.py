@@ -94,9 +94,12 @@ class HeaderReport(_Reported):
 
 
 class MeterReport(_Reported):
-    """One meter, or one turn of it. `code` goes with application-error, `alarm` with the action of that name."""
+    """One meter, or one turn of it. `code` goes with application-error, `alarm` with the action of that name.
 
-    address: Byte | None = None
+    `address` is what was asked for, where no meter said another; that may be no address at all.
+    """
+
+    address: int | None = None
     secondary: str | None = None
     ok: bool
     error: str | None = None

@@ -56,7 +56,7 @@ def test_line_may_stand_anywhere_between_others() -> None:
         ('{"mbus": 1, "ok": true}', "'meters' is missing"),
         ('{"mbus": 1, "ok": 1, "meters": []}', "ok: 1 is not true or false"),
         ('{"mbus": 1, "ok": true, "meters": [{"address": "5", "ok": true}]}', "meters[0].address: '5' is"),
-        ('{"mbus": 1, "ok": true, "meters": [{"address": 256, "ok": true}]}', "256 is more than 255"),
+        ('{"mbus": 1, "ok": true, "meters": [{"code": 256, "ok": true}]}', "256 is more than 255"),
         ('{"mbus": 1, "ok": true, "meters": [{"ok": true, "records": [{"unit": "l"}]}]}', "'value' is missing"),
         ('{"mbus": 1, "ok": true, "meters": [{"ok": true, "records": [{"value": true}]}]}', "records[0].value"),
         ('{"mbus": 1, "ok": true, "meters": [{"ok": true, "records": [{"value": NaN}]}]}', "NaN is no number"),

@@ -22,7 +22,7 @@ class BuiltinMaster:
     name = "mbusbench"
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        self.claims = Claims(actions=ACTIONS, repeat=True, list=True, keys=True, secondary=True, retries=2, echo=True)
+        self.claims = Claims(actions=ACTIONS, **performing.CLAIMS)
         self._options = dict(options or {})
 
     async def perform(self, action: Action, access: BusAccess) -> StepResult:

@@ -26,7 +26,7 @@ PLACEHOLDERS = frozenset(
     {
         *("host", "port", "device", "url", "baud", "address", "secondary", "target", "secondary_wire", "id"),
         *("new_address", "new_baud", "subcode", "timeout_ms", "low", "high", "time", "data", "key"),
-        *("targets", "repeat", "interval", "python", "directory"),
+        *("targets", "repeat", "interval", "timeout", "retries", "max_telegrams", "python", "directory"),
     }
 )
 FIELDS = ("value", "unit", "storage", "tariff", "subunit", "function", "telegram")
@@ -78,11 +78,20 @@ def _factor(value: object) -> Fraction:
 
 
 class UnitRule(Definition):
-    """A tool's text for a unit: `unit` is ours. `factor`, and the groups `factor` and `prefix`, multiply the value."""
+    """A tool's text for a unit: `unit` is ours, null for none, and without it the group `unit`.
+
+    `factor`, and the groups `factor` and `prefix` (my, m, k, M, G), multiply the value.
+    """
 
     match: Pattern
-    unit: str | None
+    unit: str | None = ""
     factor: Annotated[Fraction, BeforeValidator(_factor)] = Fraction(1)
+
+    @model_validator(mode="after")
+    def _has_a_unit(self) -> Self:
+        if self.unit == "" and "unit" not in self.match.groupindex:
+            raise mistake("unit is missing, and match has no group (?P<unit>...)")
+        return self
 
 
 class ErrorRule(Definition):
@@ -202,7 +211,7 @@ def _wrong_place(form: str, place: str) -> str | None:
         return None if not place or place.startswith("/") else f"{shown(place)} is no JSON pointer: begin it with /"
     if form == "xml":
         try:
-            ElementTree.Element("x").findall(place)
+            ElementTree.Element("x").findall(place.partition("/@")[0] or ".")
         except (SyntaxError, KeyError, ValueError):
             return f"{shown(place)} is no XPath that can be used here"
         return None

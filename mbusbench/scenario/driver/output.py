@@ -16,10 +16,15 @@ from xml.etree import ElementTree
 
 from mbusbench.scenario.driver.definition import ErrorRule, ResultTemplate, UnitRule
 from mbusbench.scenario.report import ErrorKind, HeaderReport, MeterReport, RecordReport, Value
+from mbusbench.scenario.units import canonical_unit
 
 MAX_DOCUMENT = 16 * 1024 * 1024
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
-_PREFIXES = {"my": Fraction(1, 10**6), "m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(10**6)}
+_PREFIXES = {"": Fraction(1), "my": Fraction(1, 10**6), "m": Fraction(1, 1000)} | {
+    "k": Fraction(1000),
+    "M": Fraction(10**6),
+    "G": Fraction(10**9),
+}
 _FUNCTIONS = {"inst": "instantaneous", "max": "maximum", "min": "minimum", "error": "error", "value during": "error"}
 
 
@@ -232,7 +237,10 @@ def _count(value: Any) -> int | None:
 
 
 def _record(row: Mapping[str, Any], template: ResultTemplate) -> RecordReport:
-    value, unit = _in_our_unit(row.get("value"), row.get("unit"), template.units)
+    value = row.get("value")
+    if template.format != "json" and isinstance(value, str):
+        value = _number_or_text(value)
+    value, unit = _in_our_unit(value, row.get("unit"), template.units)
     return RecordReport(
         value=value,
         unit=unit,
@@ -261,28 +269,32 @@ def _in_our_unit(value: Any, unit: Any, rules: tuple[UnitRule, ...]) -> tuple[Va
         match = rule.match.search(text or "")
         if match is not None:
             groups = match.groupdict()
-            factor = rule.factor * Fraction(groups.get("factor") or 1) * _PREFIXES.get(groups.get("prefix") or "", 1)
+            factor = rule.factor * Fraction(groups.get("factor") or 1) * _PREFIXES[groups.get("prefix") or ""]
             number = _number(value)
-            if isinstance(number, str) or number is None or factor == 1:
-                return _plain(number), rule.unit
-            return _plain(number * factor), rule.unit
+            if isinstance(number, Fraction):
+                number *= factor
+            return _plain(number), canonical_unit(groups["unit"] if rule.unit == "" else rule.unit)
     return _plain(_number(value)), text or None
 
 
-def _number(value: Any) -> Fraction | float | str | None:
+def _number_or_text(text: str) -> Fraction | str:
+    """Where all is text. Digits with zeros before them stay one: a number would lose them."""
+    number = text.strip()
+    is_number = _NUMBER.fullmatch(number) and not re.match(r"[-+]?0[0-9]", number)
+    return Fraction(number) if is_number else text
+
+
+def _number(value: Any) -> Fraction | str | None:
+    if value is None or isinstance(value, str | Fraction):
+        return value
     if isinstance(value, bool | dict | list):
         return json.dumps(value)
-    if isinstance(value, str):
-        text = value.strip()
-        # Digits with zeros before them are a text: a number would lose them.
-        is_number = _NUMBER.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text)
-        return Fraction(text) if is_number else value
     if isinstance(value, float):
         return Fraction(repr(value)) if math.isfinite(value) else None
-    return None if value is None else Fraction(value)
+    return Fraction(value)
 
 
-def _plain(value: Fraction | float | str | None) -> Value:
+def _plain(value: Fraction | str | None) -> Value:
     if not isinstance(value, Fraction):
         return value
     return value.numerator if value.denominator == 1 else float(value)

@@ -15,7 +15,8 @@ from mbusbench.errors import MBusApplicationError, MBusConnectionError, MBusErro
 from mbusbench.master.master import MBusMaster
 from mbusbench.master.results import MBusSlaveInfo, MBusSlaveRecord
 from mbusbench.master.search import MBusUnresolved
-from mbusbench.scenario.driver.action import ACTIONS, EVERYTHING, WITHOUT_TARGET, Action
+from mbusbench.protocol.procedures.readout import MAX_TELEGRAMS
+from mbusbench.scenario.driver.action import ACTIONS, EVERYTHING, TRANSPORTS, WITHOUT_TARGET, Action
 from mbusbench.scenario.report import (
     ERROR_KINDS,
     PROTOCOL,
@@ -29,6 +30,17 @@ from mbusbench.scenario.report import (
 
 BROADCAST = 255
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+CLAIMS: dict[str, Any] = {
+    "repeat": True,
+    "list": True,
+    "keys": True,
+    "secondary": True,
+    "retries": 2,
+    "max_telegrams": MAX_TELEGRAMS,
+    "echo": True,
+}
+"""What MBusMaster says of itself, whatever the transport."""
+
 Target = int | str
 
 
@@ -107,22 +119,14 @@ def description() -> DriverReport:
         name="mbusbench",
         version=__version__,
         actions=ACTIONS,
-        claims={
-            "transports": ["tcp", "tty", "rfc2217"],
-            "repeat": True,
-            "list": True,
-            "keys": True,
-            "secondary": True,
-            "retries": 2,
-            "echo": True,
-        },
+        claims={"transports": list(TRANSPORTS), **CLAIMS},
     )
 
 
 def _place(target: Target) -> dict[str, Any]:
     if isinstance(target, str):
         return {"address": None, "secondary": target.upper()}
-    return {"address": target if 0 <= target <= 0xFF else None, "secondary": None}
+    return {"address": target, "secondary": None}
 
 
 def _kind(error: MBusError) -> str:

@@ -95,16 +95,21 @@ class TemplateMaster:
                 await asyncio.sleep(action.interval)
             for target in targets:
                 command = fill(resolved(words, self._directory), action, access, target)
-                loop = asyncio.get_running_loop()
-                before = loop.time()
                 ended = await run_process(command, inherited(self._environment), action.deadline)
-                self._note(run, ended, template, command, target)
+                self._note(run, ended, template, command, action=action, target=target)
                 if run.outcome != "done":
-                    if run.outcome == "hang" and run.problem is None:
-                        run.problem = f"not at its end after {loop.time() - before:g} s"
                     return
 
-    def _note(self, run: _Run, ended: Ended, template: ActionTemplate, command: Sequence[str], target: Target) -> None:
+    @staticmethod
+    def _note(
+        run: _Run,
+        ended: Ended,
+        template: ActionTemplate,
+        command: Sequence[str],
+        *,
+        action: Action,
+        target: Target,
+    ) -> None:
         run.output.append(f"$ {' '.join(command)}\n{ended.output}")
         run.status = ended.status
         if ended.hung:
@@ -115,16 +120,18 @@ class TemplateMaster:
             run.outcome, run.problem = "crash", f"{command[0]} ended by signal {-ended.status}"
         else:
             found = meters_of(ToolOutput(ended.status, ended.stdout, ended.stderr), template.result)
-            run.meters += [_placed(meter, target) for meter in found]
+            targets = action.targets if target is None else (target,)
+            # A tool that did the whole list has its entries in that order.
+            known = targets and len(found) % len(targets) == 0 and action.name not in WITHOUT_TARGET
+            for index, meter in enumerate(found):
+                run.meters.append(_placed(meter, targets[index % len(targets)]) if known else meter)
 
 
-def _placed(meter: MeterReport, target: Target) -> MeterReport:
+def _placed(meter: MeterReport, target: int | str) -> MeterReport:
     """An entry with the address that was asked for, where the tool does not say whose it is."""
-    if target is None or meter.address is not None or meter.secondary is not None:
+    if meter.address is not None or meter.secondary is not None:
         return meter
     place: dict[str, Any] = {"address": target} if isinstance(target, int) else {"secondary": target.upper()}
-    if isinstance(target, int) and not 0 <= target <= 0xFF:
-        return meter
     return meter.model_copy(update=place)
 
 
@@ -183,6 +190,9 @@ def _values(action: Action, access: BusAccess, target: Target) -> dict[str, obje
         "new_baud": action.new_baud,
         "subcode": action.subcode,
         "timeout_ms": None if action.timeout is None else round(action.timeout * 1000),
+        "timeout": None if action.timeout is None else format(action.timeout, "g"),
+        "retries": action.retries,
+        "max_telegrams": action.max_telegrams,
         "low": limits[1] if limits else "0",
         "high": (limits[2] or limits[1]) if limits else "250",
         "time": action.time,

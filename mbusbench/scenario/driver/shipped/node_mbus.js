@@ -1,11 +1,12 @@
-// node-mbus: `node node_mbus.js ACTION REPEAT INTERVAL NEW_ADDRESS tcp HOST PORT TARGET...`, `... serial DEVICE BAUD TARGET...`.
+// node-mbus: `node node_mbus.js ACTION REPEAT INTERVAL NEW_ADDRESS timeout=MS tcp HOST PORT TARGET...`, or
+// `... serial DEVICE BAUD TARGET...`. Without milliseconds libmbus waits as long as it does by itself.
 // One line of JSON for each target and turn: what getData gives, or {"error"}. NODE_PATH says where node-mbus is.
 'use strict';
 const MbusMaster = require('node-mbus');
 
-const [action, repeat, interval, newAddress, kind, where, number, ...targets] = process.argv.slice(2);
+const [action, repeat, interval, newAddress, timeout, kind, where, number, ...targets] = process.argv.slice(2);
 const options = kind === 'tcp'
-    ? {host: where, port: Number(number), timeout: 4000, autoConnect: true}
+    ? {host: where, port: Number(number), timeout: Number(timeout.slice('timeout='.length)), autoConnect: true}
     : {serialPort: where, serialBaudRate: Number(number), autoConnect: true};
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
