@@ -193,7 +193,7 @@ def _columns_of(tier: Expectation) -> set[Column]:
 
 
 def _by_column(tier: Expectation, seen: Seen, addresses: Sequence[int]) -> dict[Column, list[Finding]]:
-    found: dict[Column, list[Finding]] = {column: [] for column in _columns_of(tier)}
+    found: dict[Column, list[Finding]] = {column: [] for column in Column if column in _columns_of(tier)}
     every = [
         *judge_wire(tier.wire or (), seen),
         *judge_state(tier.state or (), seen, addresses),

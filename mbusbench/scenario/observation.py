@@ -53,3 +53,5 @@ class Observation:
     telegrams: int = 1
     """The most telegrams that a readout of one of the meters has."""
     speed: float | None = 1.0
+    primed: frozenset[bytes] = frozenset()
+    """Telegrams that meters had sent before the case began."""

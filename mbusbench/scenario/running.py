@@ -14,7 +14,7 @@ from mbusbench.bus.port import PortOptions
 from mbusbench.bus.server import BusServer
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.control_field import REQ_UD2, SND_NKE, with_fcb
-from mbusbench.codec.frame import ShortFrame
+from mbusbench.codec.frame import ACK, ShortFrame
 from mbusbench.definition.fields import nanoseconds
 from mbusbench.errors import MBusUsageError
 from mbusbench.meter.meter import Meter
@@ -49,6 +49,7 @@ class Running:
         self._removed: dict[object, Meter] = {}
         self.unfired: list[str] = []
         self._access = BusAccess("")
+        self._primed: set[bytes] = set()
 
     def _held_back(self, faults: Iterable[FaultDefinition]) -> dict[str, FaultDefinition]:
         """Faults that a step arms are not armed before."""
@@ -97,8 +98,10 @@ class Running:
         """Let each meter have sent a telegram before: its memory of the frame count bit is not empty, but 0."""
         for slave in self._bus.slaves:
             address = slave.meter.address
-            for frame in (ShortFrame(SND_NKE, address), ShortFrame(with_fcb(REQ_UD2, 1), address)):
-                slave.link.receive(frame, 0)
+            slave.link.receive(ShortFrame(SND_NKE, address), 0)
+            sent = slave.link.receive(ShortFrame(with_fcb(REQ_UD2, 1), address), 0)
+            if sent is not None and sent != ACK:
+                self._primed.add(sent.encode())
             slave.link.receive(ShortFrame(SND_NKE, address), 0)
 
     def _record(self, event: TraceEvent) -> None:
@@ -178,4 +181,5 @@ class Running:
             self.addresses,
             max(readouts, default=1),
             self._bus.speed,
+            frozenset(self._primed),
         )

@@ -63,7 +63,15 @@ class Delivered:
 class Truth:
     """Of one case: `meters` as they were put on the bus."""
 
-    def __init__(self, traffic: Traffic, meters: Sequence[Meter], key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        meters: Sequence[Meter],
+        key: bytes | None = None,
+        primed: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """`primed` are telegrams that were sent before."""
+        self._primed = primed
         self._traffic = traffic
         self._meters = meters
         self._key = key
@@ -127,7 +135,7 @@ class Truth:
         sent = same[-1]
         first = same[0] if _is_old(sent) else sent
         source = next((meter for meter in self._meters if f"slave {meter.address}" == sent.source), None)
-        if _is_old(first):
+        if _is_old(first) or frame.raw in self._primed:
             # It was made before anything was seen on the line.
             return -1, source
         return first.start - (first.delay or 0), source

@@ -35,7 +35,8 @@ class Seen:
             key = bytes.fromhex(keys[0]) if keys else None
         except ValueError:
             key = None
-        return Truth(self.traffic, self.meters, key if key and len(key) == 16 else None)
+        usable = key if key and len(key) == 16 else None
+        return Truth(self.traffic, self.meters, usable, self.observation.primed)
 
     @cached_property
     def turns(self) -> list[list[Turn]]:

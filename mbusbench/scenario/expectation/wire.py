@@ -110,7 +110,7 @@ def judge_state(checks: Sequence[StateCheck], seen: Seen, started: Sequence[int]
             "clock": meter.clock(now).isoformat(timespec="minutes"),
             "selected": meter.link.is_selected,
         }
-        for key in check.model_fields_set - {"meter", "values"}:
+        for key in sorted(check.model_fields_set - {"meter", "values"}):
             wanted = getattr(check, key)
             if actual[key] != wanted:
                 text = f"expected meter {check.meter} with {key} {wanted}, it has {actual[key]}"
