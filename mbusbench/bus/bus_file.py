@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mbusbench.definition.document import Document, Mistake, definition_error, r
 from mbusbench.definition.validation import combined, shown
 from mbusbench.errors import DefinitionError
 from mbusbench.meter import catalogue
+from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
 
 
@@ -32,9 +34,22 @@ class SourceFault:
 class BusFile:
     """A bus file, read with everything that it names. `touched` are all files that were looked at."""
 
-    def __init__(self, path: str | Path, touched: set[Path] | None = None) -> None:
-        """DefinitionError with a line for each mistake."""
+    def __init__(
+        self,
+        path: str | Path,
+        touched: set[Path] | None = None,
+        *,
+        document: Document | None = None,
+        devices: Mapping[str, Device] | None = None,
+    ) -> None:
+        """DefinitionError with a line for each mistake.
+
+        `document` is what is in the file, where that is known already: a part of another one. `devices` have names
+        that go before those of the catalogue.
+        """
         self.touched = set[Path]() if touched is None else touched
+        self._given = document
+        self._devices = dict(devices or {})
         self.entries: list[SourceEntry] = []
         self.faults: list[SourceFault] = []
         self._included: dict[str, str] = {}
@@ -58,7 +73,7 @@ class BusFile:
 
     def _read(self, path: Path, name: str | Path) -> None:
         self.touched.add(path)
-        document = self._document = read_document(name)
+        document = self._document = self._given or read_document(name)
         self._included[os.path.realpath(path)] = str(name)
         includes = isinstance(document.data, dict) and "include" in document.data
         self.definition = (IncludingDefinition if includes else BusDefinition).from_document(document)
@@ -153,6 +168,8 @@ class BusFile:
 
     def _loaded(self, entry: MeterEntry, base: Path) -> object:
         """The device, or what is wrong with the entry, or with the device's file."""
+        if entry.device in self._devices:
+            return self._devices[entry.device]
         if entry.device.endswith((".yaml", ".yml")):
             self.touched.add(base / Path(entry.device).expanduser())
         try:

@@ -41,6 +41,7 @@ COMMANDS = {
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
     "quirks": "List what meters do differently, by name.",
+    "driver": "Be judged: do what a bench says in the environment.",
 }
 
 MODULES = {"import": "import_"}

@@ -178,8 +178,10 @@ class Commands(ABC):
             raise MBusUsageError("there is nothing to send")
         await self._run(partial(broadcast, payloads), once=True)
 
-    async def _must(self, target: int | SecondaryAddress, begin: Callable[[], Procedure[Failure | None]]) -> None:
-        failure = await self._run(begin, self._rate(target))
+    async def _must(
+        self, target: int | SecondaryAddress, begin: Callable[[], Procedure[Failure | None]], *, again: bool = False
+    ) -> None:
+        failure = await self._run(begin, self._rate(target), again=again)
         if failure is not None:
             raise self._error(failure, target)
 

@@ -184,6 +184,11 @@ class MBusMaster(Commands):
             found[address] = failure is None
         return found
 
+    async def ping(self, address: Address) -> None:
+        """Ask one address, as `ping_addresses`; raises as `query` where not exactly one slave acknowledges."""
+        target = parse_target(address)
+        await self._must(target, partial(self._ping, target), again=True)
+
     async def query_addresses(self, addresses: Iterable[GivenAddress]) -> dict[GivenAddress, MBusSlaveData | None]:
         """Read each address to its last telegram; None where that failed. `query` says why."""
         return {

@@ -1,0 +1,1 @@
+"""The judge: scenarios, masters under test, expectations and verdicts."""

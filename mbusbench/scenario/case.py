@@ -1,0 +1,264 @@
+"""One variant of a scenario, run and judged: its bus, its faults and its steps, and a verdict for each column.
+
+A master of this process runs in virtual time; any other on the wall clock, with the bus served on a port of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mbusbench.clock import run as run_in_virtual_time
+from mbusbench.errors import MBusError
+from mbusbench.scenario.driver import MasterUnderTest
+from mbusbench.scenario.driver.action import Transport
+from mbusbench.scenario.expectation.definition import Expectation
+from mbusbench.scenario.expectation.result import judge_report, mismatch, told
+from mbusbench.scenario.expectation.seen import Seen
+from mbusbench.scenario.expectation.timing import judge_timing
+from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
+from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.observation import Observation
+from mbusbench.scenario.running import Running
+from mbusbench.scenario.step import each_step
+from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
+
+__all__ = ["Finding", "Judgement", "judge", "run_variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A case that ran, or why it did not. `columns` has only those that were looked at.
+
+    `variant` is the letter and what the matrix chose ("b", "b baud=300"), empty where there is only one. `repeat` is
+    the command that runs it alone. `reason` is why it was not tried, or what broke.
+    """
+
+    id: str
+    title: str
+    variant: str
+    columns: Mapping[Column, Verdict]
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    observation: Observation | None
+    seed: int
+    repeat: str = ""
+    reason: str = ""
+    name: str = ""
+    level: Level = Level.MUST
+
+
+def run_variant(
+    variant: Variant,
+    master: MasterUnderTest,
+    seed: int = 0,
+    *,
+    transport: Transport = "tcp",
+    driver: str = "",
+) -> Judgement:
+    """Run it on a bus of its own and judge it. Nothing is raised: what breaks in the bench is the verdict `error`.
+
+    `driver` is what `--master` named, for the command that repeats it.
+    """
+    definition = variant.definition
+    blank = Judgement(
+        definition.id,
+        definition.title,
+        variant.label,
+        {},
+        Verdict.NOT_APPLICABLE,
+        (),
+        None,
+        seed,
+        _command(variant, seed, driver),
+        name=variant.name,
+        level=definition.level,
+    )
+    reason = _not_applicable(variant, master, transport)
+    if reason is not None:
+        return replace(blank, reason=reason)
+    try:
+        running = Running(variant, master, seed, transport)
+        run = run_in_virtual_time if master.is_virtual else asyncio.run
+        observation = run(running.perform())
+        seen = Seen(definition, observation, running.meters, master.claims)
+        columns, verdict, findings, why = judge(seen, running.addresses, running.unfired)
+    except (MBusError, AssertionError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        return replace(blank, verdict=Verdict.ERROR, reason=f"{type(error).__name__}: {error}")
+    return replace(
+        blank, columns=columns, verdict=verdict, findings=tuple(findings), observation=observation, reason=why
+    )
+
+
+def _not_applicable(variant: Variant, master: MasterUnderTest, transport: Transport) -> str | None:
+    definition = variant.definition
+    if definition.transports is not None and transport not in definition.transports and not master.is_virtual:
+        return f"only for {', '.join(definition.transports)}"
+    if definition.echo and master.claims.echo is False:
+        return "echo is claimed not to be possible"
+    for number, step in enumerate(each_step(definition.steps)):
+        if step.is_masters:
+            reason = master.claims.exclude(step.as_action(number), transport)
+            if reason is not None:
+                return reason
+    return None
+
+
+def _command(variant: Variant, seed: int, driver: str) -> str:
+    """What repeats it alone."""
+    of = f" --master {driver}" if driver else ""
+    return f"mbusbench run {variant.path}{of} -k '{variant.name}' --seed {seed}"
+
+
+def judge(
+    seen: Seen, addresses: Sequence[int], unfired: Sequence[str]
+) -> tuple[dict[Column, Verdict], Verdict, list[Finding], str]:
+    """Columns, verdict, findings, and why the case as a whole was not judged."""
+    unsupported = [step for step in seen.observation.steps if step.result.outcome == "unsupported"]
+    findings = [*_outcomes(seen)]
+    if unsupported and not findings:
+        name = unsupported[0].action.name
+        if seen.claims.supports(name) is not True:
+            return {}, Verdict.UNSUPPORTED, [], f"the master does not know {name}"
+        findings.append(Finding(Column.REPORT, Verdict.FAIL, f"{name} is claimed, and unsupported"))
+    ended = [step.result.outcome == "done" for step in seen.observation.steps]
+    if all(ended):
+        findings += _expected(seen, addresses)
+        findings += _forbidden(seen)
+    findings += judge_invariants(seen)
+    findings = _with_lag(seen, findings)
+    columns = _columns(seen, findings)
+    verdict = worst(columns.values()) or Verdict.ERROR
+    if unfired and seen.definition.assert_all_fired and verdict in (Verdict.PASS, Verdict.NON_STRICT):
+        return columns, Verdict.ERROR, findings, "; ".join(unfired)
+    return columns, verdict, findings, "; ".join(unfired)
+
+
+def _outcomes(seen: Seen) -> list[Finding]:
+    """Processes that crashed, or did not end."""
+    found = []
+    for step in seen.observation.steps:
+        what = f"{step.action.name}: {step.result.problem or step.result.outcome}"
+        if step.result.outcome in ("crash", "hang"):
+            found.append(Finding(Column.REPORT, Verdict.FAIL, what))
+        if step.result.outcome == "hang":
+            found.append(Finding(Column.TIMING, Verdict.FAIL, what, None, "INV-18"))
+    return found
+
+
+def _expected(seen: Seen, addresses: Sequence[int]) -> list[Finding]:
+    """What was expected and is not so: a fail, or less where the scenario tolerates it or its level is low."""
+    definition = seen.definition
+    found = []
+    for column, findings in _by_column(definition.expect, seen, addresses).items():
+        if worst(each.verdict for each in findings) is not Verdict.FAIL:
+            found += findings
+        elif _tolerated(column, seen, addresses):
+            found += [_as(each, Verdict.NON_STRICT, "tolerated: ") for each in findings]
+        elif definition.level is not Level.MUST:
+            found += [_as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings]
+        else:
+            found += findings
+    return found
+
+
+def _as(finding: Finding, verdict: Verdict, before: str) -> Finding:
+    if finding.verdict is not Verdict.FAIL:
+        return finding
+    return Finding(finding.column, verdict, before + finding.text, finding.position, finding.invariant)
+
+
+def _tolerated(column: Column, seen: Seen, addresses: Sequence[int]) -> bool:
+    """Whether one of the tolerated forms that speak of this column is met."""
+    for tier in seen.definition.tolerate:
+        if column not in _columns_of(tier):
+            continue
+        found = _by_column(tier, seen, addresses).get(column, [])
+        if all(each.verdict is not Verdict.FAIL for each in found):
+            return True
+    return False
+
+
+def _columns_of(tier: Expectation) -> set[Column]:
+    given = set()
+    if tier.wire is not None or tier.state is not None:
+        given.add(Column.WIRE)
+    if tier.report is not None:
+        given.add(Column.REPORT)
+    if tier.timing is not None:
+        given.add(Column.TIMING)
+    return given
+
+
+def _by_column(tier: Expectation, seen: Seen, addresses: Sequence[int]) -> dict[Column, list[Finding]]:
+    found: dict[Column, list[Finding]] = {column: [] for column in Column if column in _columns_of(tier)}
+    every = [
+        *judge_wire(tier.wire or (), seen),
+        *judge_state(tier.state or (), seen, addresses),
+        *judge_report(tier.report or (), seen),
+        *judge_timing(tier.timing or (), seen),
+    ]
+    for finding in every:
+        found.setdefault(finding.column, []).append(finding)
+    return found
+
+
+def _forbidden(seen: Seen) -> list[Finding]:
+    """What makes it a fail, whatever the level is."""
+    never = seen.definition.never
+    found = []
+    for frame in seen.traffic.sent:
+        for pattern in never.wire:
+            if pattern.matches(frame.raw, frame.item):
+                text = f"never {pattern.text}. Saw {shown(frame)}"
+                found.append(Finding(Column.WIRE, Verdict.FAIL, text, frame.position))
+    for turns in seen.turns:
+        for turn in turns:
+            for entry in never.report:
+                if turn.entry is None:
+                    continue
+                for words in entry.alternatives:
+                    if mismatch(words, entry, turn, seen) == ([], []):
+                        text = f"never {entry.is_}. Saw {told(turn.entry)}"
+                        found.append(Finding(Column.REPORT, Verdict.FAIL, text))
+    return found
+
+
+def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
+    """Where the bench itself answered too late, nothing that follows from that is held against the master."""
+    if not seen.lag or not _answered_late(seen):
+        return findings
+    return [
+        Finding(each.column, Verdict.INCONCLUSIVE, f"the bench was late: {each.text}", each.position, each.invariant)
+        if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        else each
+        for each in findings
+    ]
+
+
+def _answered_late(seen: Seen) -> bool:
+    """Whether an answer was late by the host's lag, and would not have been without it."""
+    return any(
+        finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
+        for exchange in seen.traffic.exchanges
+        for finding in exchange.findings
+    )
+
+
+def _columns(seen: Seen, findings: Sequence[Finding]) -> dict[Column, Verdict]:
+    """The verdict of each column that was looked at: the invariants look at wire and time whenever there is any."""
+    looked = _columns_of(seen.definition.expect)
+    if seen.traffic.sent:
+        looked.add(Column.WIRE)
+        if seen.observation.speed is not None:
+            looked.add(Column.TIMING)
+    if any(step.result.report is not None for step in seen.observation.steps):
+        looked.add(Column.REPORT)
+    looked |= {each.column for each in findings}
+    return {
+        column: worst([Verdict.PASS, *(each.verdict for each in findings if each.column is column)]) or Verdict.PASS
+        for column in Column
+        if column in looked
+    }

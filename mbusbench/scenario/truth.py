@@ -1,0 +1,219 @@
+"""What the meters really said: each telegram that reached the master, and what it means by the meters' generators.
+
+A telegram is looked for among those that its meter would have made at the requests' times; then its records mean what
+the generators say. One that is made otherwise (a quirk, a fault, bytes given whole) means what the codec reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mbusbench.codec.control_field import ACD, DFC, RSP_UD
+from mbusbench.codec.data_field import Value
+from mbusbench.codec.frame import LongFrame, SingleCharacter
+from mbusbench.codec.telegram import Telegram
+from mbusbench.errors import DecodeError
+from mbusbench.master.results import MBusSlaveRecord, slave_data
+from mbusbench.meter.meter import Meter
+from mbusbench.scenario.report import ExpectedRecord, HeaderReport, plain_value
+from mbusbench.scenario.traffic import Traffic
+from mbusbench.trace.assembly import TimedFrame
+from mbusbench.trace.event import REPEAT
+
+_UNREADABLE = frozenset({"manufacturer_specific", "reserved"})
+
+
+@dataclass(frozen=True, slots=True)
+class TrueRecord:
+    """A record of a telegram. `optional`: a master need not show it; `raw` is its register, unscaled."""
+
+    expected: ExpectedRecord
+    optional: bool = False
+    raw: int | float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A telegram that reached the master whole, without errors. Times are ns.
+
+    `made` is when its meter made it (a repeat, and a stale one, was made before); None where nobody knows who sent it.
+    """
+
+    frame: LongFrame
+    start: int
+    end: int
+    made: int | None
+    records: tuple[TrueRecord, ...]
+    more: bool
+    partial: bool
+    encrypted: bool
+    application_error: int | None
+    alarm: int | None
+    header: HeaderReport | None
+    secondary: str | None
+
+    @property
+    def is_response(self) -> bool:
+        """By its control field."""
+        return self.frame.control & ~(ACD | DFC) == RSP_UD
+
+
+class Truth:
+    """Of one case: `meters` as they were put on the bus."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        meters: Sequence[Meter],
+        key: bytes | None = None,
+        primed: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """`primed` are telegrams that were sent before."""
+        self._primed = primed
+        self._traffic = traffic
+        self._meters = meters
+        self._key = key
+        self.telegrams = [self._delivered(frame) for frame in traffic.heard if _is_telegram(frame)]
+
+    def acknowledges(self, start: int, end: int) -> list[TimedFrame]:
+        """E5 that reached the master, alone and without errors."""
+        return [
+            frame
+            for frame in self._traffic.heard
+            if start <= frame.start <= end and frame.ok and _is_acknowledge(frame)
+        ]
+
+    def between(self, start: int, end: int) -> list[Delivered]:
+        """Telegrams that reached the master in this time."""
+        return [each for each in self.telegrams if start <= each.start <= end]
+
+    def _delivered(self, frame: TimedFrame) -> Delivered:
+        item = frame.item
+        assert isinstance(item, LongFrame)
+        made, source = self._origin(frame)
+        try:
+            telegram = Telegram.decode(item.ci, item.data, key=self._key)
+        except DecodeError:
+            return Delivered(item, frame.start, frame.end, made, (), False, True, False, None, None, None, None)
+        generated = None if source is None or made is None else self._generated(source, item, made)
+        data = slave_data([telegram], item.address, None)
+        if generated is None:
+            records = tuple(map(_read, data.records))
+        else:
+            pairs = zip(generated, data.records, strict=True)
+            records = tuple(_true(record, value) for value, record in pairs)
+        header = HeaderReport(
+            id=data.serial_number,
+            manufacturer=data.manufacturer,
+            version=data.version,
+            medium=data.device_type,
+            access=data.access_number,
+            status=data.status,
+        )
+        return Delivered(
+            item,
+            frame.start,
+            frame.end,
+            made,
+            records,
+            data.more_records_follow,
+            data.partial,
+            data.encrypted,
+            data.application_error,
+            data.alarm,
+            header if telegram.header is not None else None,
+            data.secondary_address,
+        )
+
+    def _origin(self, frame: TimedFrame) -> tuple[int | None, Meter | None]:
+        """When the telegram was made, and by whom."""
+        same = [each for each in self._answers.get(frame.raw, ()) if each.start <= frame.end]
+        if not same:
+            return None, None
+        sent = same[-1]
+        first = same[0] if _is_old(sent) else sent
+        source = next((meter for meter in self._meters if f"slave {meter.address}" == sent.source), None)
+        if _is_old(first) or frame.raw in self._primed:
+            # It was made before anything was seen on the line.
+            return -1, source
+        return first.start - (first.delay or 0), source
+
+    @cached_property
+    def _answers(self) -> dict[bytes, list[TimedFrame]]:
+        """What slaves sent, by its bytes."""
+        found: dict[bytes, list[TimedFrame]] = {}
+        for each in self._traffic.answered:
+            found.setdefault(each.raw, []).append(each)
+        return found
+
+    def _generated(self, meter: Meter, frame: LongFrame, made: int) -> list[Value] | None:
+        """The value of each record by the generators, where the telegram is one that the meter made then."""
+        if made < 0:
+            return None
+        for telegram in meter.device.telegrams:
+            if telegram.data is not None:
+                continue
+            try:
+                readings = [meter.reading(record, made) for record in telegram.records]
+            except (LookupError, DecodeError):
+                continue
+            body = b"".join(each.sent for each in readings)
+            if body and frame.data[12:].startswith(body) and _ends(frame.data[12 + len(body) :]):
+                if any(record.raw is not None for record in telegram.records):
+                    return None
+                return [each.shown for each in readings]
+        return None
+
+
+def _ends(rest: bytes) -> bool:
+    return rest[:1] in (b"", b"\x1f", b"\x0f")
+
+
+def _is_old(frame: TimedFrame) -> bool:
+    """Whether the slave did not make it for this request: a repeat, or a fault or quirk that sends an old one."""
+    return any(reason == REPEAT or "stale" in reason or "stuck" in reason for reason in frame.cause)
+
+
+def _is_telegram(frame: TimedFrame) -> bool:
+    return frame.ok and isinstance(frame.item, LongFrame)
+
+
+def _is_acknowledge(frame: TimedFrame) -> bool:
+    return isinstance(frame.item, SingleCharacter) and frame.item.code == 0xE5
+
+
+def _true(record: MBusSlaveRecord, value: Value) -> TrueRecord:
+    found = _read(record)
+    shown = plain_value(value)
+    expected = found.expected
+    return TrueRecord(
+        ExpectedRecord(
+            shown,
+            expected.unit,
+            expected.storage,
+            expected.tariff,
+            expected.subunit,
+            expected.function,
+            None,
+            expected.valid,
+        ),
+        found.optional,
+        found.raw,
+    )
+
+
+def _read(record: MBusSlaveRecord) -> TrueRecord:
+    expected = ExpectedRecord(
+        plain_value(record.value),
+        record.unit,
+        record.storage_number,
+        record.tariff,
+        record.device_unit,
+        record.function.value,
+        None,
+        record.valid,
+    )
+    raw = record.raw_value
+    return TrueRecord(expected, record.quantity in _UNREADABLE, plain_value(raw))
