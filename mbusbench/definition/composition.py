@@ -1,4 +1,4 @@
-"""Documents made of parts of documents: a part by itself, lists joined, mappings laid over each other, places filled in.
+"""Documents made of parts of documents: a part alone, lists joined, mappings laid over each other, places filled in.
 
 Every part keeps its file, line and column, so that a mistake in the whole is told where it was written.
 """

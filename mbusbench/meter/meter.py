@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 
+from mbusbench.codec.data_field import Value, encode_value
 from mbusbench.codec.record import RecordHeader
 from mbusbench.definition.validation import did_you_mean
 from mbusbench.meter import clock, kept, writing
@@ -350,12 +351,23 @@ class Meter:
             data = writing.copied(source, self._data(source, now), target)
         else:
             data = writing.changed(target, self._data(target, now), record)
+        self._store(target, data, now)
+
+    def _store(self, target: Record, data: bytes, now: int) -> None:
         unwritten = self._bound(self._plan.part(target))
         written = writing.written_part(target, unwritten, data, now)
         self._history.setdefault(id(target), [(-1, unwritten)]).append((now, written))
         self._written[id(target)] = written
         self.writes += 1
         self._bind()
+
+    def put(self, name: str, value: Value, now: int) -> None:
+        """From now on a record has this value, in the register's own unit, and counts on from there.
+
+        LookupError where there is no such record, MBusUsageError where it cannot have the value.
+        """
+        target = self.record(name)
+        self._store(target, encode_value(target.dib_block, target.vib_block, value), now)
 
     def sent_at(self, record: Record, now: int) -> bytes:
         """The record as it was at `now`: by what had been written until then."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from mbusbench.clock import run as run_in_virtual_time
-from mbusbench.errors import MBusConnectionError, MBusError
+from mbusbench.errors import MBusError
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import Transport
 from mbusbench.scenario.expectation.definition import Expectation
@@ -48,7 +48,6 @@ class Judgement:
     reason: str = ""
     name: str = ""
     level: Level = Level.MUST
-    notes: tuple[str, ...] = field(default=())
 
 
 def run_variant(
@@ -63,21 +62,34 @@ def run_variant(
 
     `driver` is what `--master` named, for the command that repeats it.
     """
+    definition = variant.definition
+    blank = Judgement(
+        definition.id,
+        definition.title,
+        variant.label,
+        {},
+        Verdict.NOT_APPLICABLE,
+        (),
+        None,
+        seed,
+        _command(variant, seed, driver),
+        name=variant.name,
+        level=definition.level,
+    )
     reason = _not_applicable(variant, master, transport)
     if reason is not None:
-        return _judgement(variant, seed, driver, {}, Verdict.NOT_APPLICABLE, (), None, reason)
-    running = Running(variant, master, seed, transport)
+        return replace(blank, reason=reason)
     try:
-        if master.is_virtual:
-            observation = run_in_virtual_time(running.perform())
-        else:
-            observation = asyncio.run(running.perform())
-        seen = Seen(variant.definition, observation, running.meters, master.claims)
+        running = Running(variant, master, seed, transport)
+        run = run_in_virtual_time if master.is_virtual else asyncio.run
+        observation = run(running.perform())
+        seen = Seen(definition, observation, running.meters, master.claims)
         columns, verdict, findings, why = judge(seen, running.addresses, running.unfired)
-    except (MBusError, MBusConnectionError, AssertionError, LookupError, ValueError, TypeError, RuntimeError) as error:
-        text = f"{type(error).__name__}: {error}"
-        return _judgement(variant, seed, driver, {}, Verdict.ERROR, (), None, text)
-    return _judgement(variant, seed, driver, columns, verdict, tuple(findings), observation, why)
+    except (MBusError, AssertionError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        return replace(blank, verdict=Verdict.ERROR, reason=f"{type(error).__name__}: {error}")
+    return replace(
+        blank, columns=columns, verdict=verdict, findings=tuple(findings), observation=observation, reason=why
+    )
 
 
 def _not_applicable(variant: Variant, master: MasterUnderTest, transport: Transport) -> str | None:
@@ -94,33 +106,10 @@ def _not_applicable(variant: Variant, master: MasterUnderTest, transport: Transp
     return None
 
 
-def _judgement(
-    variant: Variant,
-    seed: int,
-    driver: str,
-    columns: Mapping[Column, Verdict],
-    verdict: Verdict,
-    findings: tuple[Finding, ...],
-    observation: Observation | None,
-    reason: str,
-) -> Judgement:
-    definition = variant.definition
+def _command(variant: Variant, seed: int, driver: str) -> str:
+    """What repeats it alone."""
     of = f" --master {driver}" if driver else ""
-    repeat = f"mbusbench run {variant.path}{of} -k '{variant.name}' --seed {seed}"
-    return Judgement(
-        definition.id,
-        definition.title,
-        variant.label,
-        columns,
-        verdict,
-        findings,
-        observation,
-        seed,
-        repeat,
-        reason,
-        variant.name,
-        definition.level,
-    )
+    return f"mbusbench run {variant.path}{of} -k '{variant.name}' --seed {seed}"
 
 
 def judge(
@@ -164,12 +153,14 @@ def _expected(seen: Seen, addresses: Sequence[int]) -> list[Finding]:
     definition = seen.definition
     found = []
     for column, findings in _by_column(definition.expect, seen, addresses).items():
-        worst_here = worst(each.verdict for each in findings)
-        if worst_here is Verdict.FAIL and _tolerated(column, seen, addresses):
-            findings = [_as(each, Verdict.NON_STRICT, "tolerated: ") for each in findings]
-        elif worst_here is Verdict.FAIL and definition.level is not Level.MUST:
-            findings = [_as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings]
-        found += findings
+        if worst(each.verdict for each in findings) is not Verdict.FAIL:
+            found += findings
+        elif _tolerated(column, seen, addresses):
+            found += [_as(each, Verdict.NON_STRICT, "tolerated: ") for each in findings]
+        elif definition.level is not Level.MUST:
+            found += [_as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings]
+        else:
+            found += findings
     return found
 
 

@@ -5,7 +5,7 @@ Each is judged by the trace as the master's port saw it, and by the report. INV-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY
 from mbusbench.codec.control_field import FCV, PRM, SND_NKE, function_code
@@ -16,11 +16,13 @@ from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.wire import shown
 from mbusbench.scenario.observation import PerformedStep
 from mbusbench.scenario.pattern import is_selection
-from mbusbench.scenario.report import contradictions, shown_value
+from mbusbench.scenario.report import RecordReport, contradictions, shown_value
 from mbusbench.scenario.traffic import MasterFrame
+from mbusbench.scenario.truth import Delivered
 from mbusbench.scenario.turn import Turn, fits, is_fresh
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.timing import bit_time
+from mbusbench.trace.description import describe_frame
 from mbusbench.trace.event import Kind
 from mbusbench.trace.text import milliseconds
 
@@ -39,7 +41,6 @@ _RULES = {
     "request-before-timeout": ("INV-03", Column.TIMING),
     "garbled-request": ("INV-04", Column.WIRE),
     "unknown-request": ("INV-04", Column.WIRE),
-    "too-many-attempts": ("INV-07", Column.WIRE),
 }
 _FCB_RULES = frozenset({"fcb-after-reset", "fcb-not-toggled", "fcb-toggled-without-answer"})
 Judge = Callable[[Seen], Iterator[Finding]]
@@ -68,16 +69,28 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
                 name = "INV-06" if is_write else "INV-05"
                 yield _broken(name, Column.WIRE, f"{finding.words} Saw {finding.text}", position)
             elif finding.rule in _RULES:
-                if finding.rule == "too-many-attempts" and _retries(seen) is not None:
-                    continue
                 name, column = _RULES[finding.rule]
                 verdict = Verdict.INCONCLUSIVE if column is Column.TIMING and margin else Verdict.FAIL
                 yield Finding(column, verdict, f"{finding.words} Saw {finding.text}", position, name)
 
 
-def _retries(seen: Seen) -> int | None:
-    given = [step.action.retries for step in seen.observation.steps if step.action.retries is not None]
-    return given[0] if given else seen.claims.retries if seen.claims.retries not in (None, 2) else None
+def _repeats(seen: Seen) -> Iterator[Finding]:
+    """INV-07: a request is repeated twice at most, or as often as was asked for."""
+    for step, turns in zip(seen.observation.steps, seen.turns, strict=True):
+        asked = step.action.retries
+        most = 1 + (asked if asked is not None else max(2, seen.claims.retries or 0))
+        times = [(turn.start, turn.end) for turn in turns]
+        if step.action.name in WITHOUT_TARGET or not times:
+            times = [(step.result.started, step.result.ended)]
+        for exchange in seen.traffic.exchanges:
+            for start, end in times:
+                attempts = [each for each in exchange.attempts if start <= each.start < end]
+                if len(attempts) > most:
+                    text = (
+                        f"at most {most} times in a row. Saw {len(attempts)} of {describe_frame(attempts[0].item)[0]}"
+                    )
+                    position = seen.traffic.position(attempts[most].start, Kind.MASTER)
+                    yield _broken("INV-07", Column.WIRE, text, position)
 
 
 def _legal_frames(seen: Seen) -> Iterator[Finding]:
@@ -90,7 +103,7 @@ def _legal_frames(seen: Seen) -> Iterator[Finding]:
                 yield _broken("INV-12", Column.WIRE, f"a master does not answer. Saw {shown(frame)}", frame.position)
             continue
         address = item.address
-        if address in (251, 252) or (251 <= address <= 252):
+        if address in (251, 252):
             yield _broken("INV-10", Column.WIRE, f"251 and 252 are reserved. Saw {shown(frame)}", frame.position)
         if address == BROADCAST:
             yield from _broadcast(frame, item, seen, asked)
@@ -102,9 +115,7 @@ def _legal_frames(seen: Seen) -> Iterator[Finding]:
             yield Finding(Column.WIRE, Verdict.NON_STRICT, text, frame.position, "INV-06")
 
 
-def _broadcast(
-    frame: MasterFrame, item: ShortFrame | LongFrame, seen: Seen, asked: set[int]
-) -> Iterator[Finding]:
+def _broadcast(frame: MasterFrame, item: ShortFrame | LongFrame, seen: Seen, asked: set[int]) -> Iterator[Finding]:
     actions = {step.action.name for step in seen.observation.steps}
     if function_code(item.control) in _REQUEST_FUNCTIONS:
         text = f"nothing that wants an answer goes to 255. Saw {shown(frame)}"
@@ -204,7 +215,7 @@ def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
         return
 
 
-def _is_in(record, telegrams) -> bool:  # type: ignore[no-untyped-def]
+def _is_in(record: RecordReport, telegrams: Sequence[Delivered]) -> bool:
     return any(not compare(record, each, strict=False)[0] for telegram in telegrams for each in telegram.records)
 
 
@@ -308,6 +319,7 @@ def _holes(seen: Seen) -> Iterator[Finding]:
 
 _JUDGES: tuple[Judge, ...] = (
     _by_analyzer,
+    _repeats,
     _legal_frames,
     _bounded,
     _writes,

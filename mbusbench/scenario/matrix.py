@@ -93,7 +93,9 @@ def _with_includes(document: Document, path: Path, above: tuple[str, ...]) -> Do
         if real in above or len(above) > MAX_DEPTH:
             raise definition_error([document.mistake(("include", index), f"{target} includes itself")])
         if not target.is_file():
-            raise definition_error([document.mistake(("include", index), f"there is no file {shown(str(target), 300)}")])
+            raise definition_error(
+                [document.mistake(("include", index), f"there is no file {shown(str(target), 300)}")]
+            )
         each = _with_includes(read_document(target), target, (*above, real))
         if each.mistakes:
             raise definition_error(each.mistakes)
@@ -138,9 +140,7 @@ def _laid(below: Document, above: Document, added: Sequence[str] = ("faults", "s
 
 def _combinations(document: Document) -> Iterable[tuple[str, dict[str, Any], Document]]:
     """(letter, parameters, the scenario as it then is)."""
-    base = {
-        key: _part(document, key) for key in composition.keys(document) if key not in ("variants", "parameters")
-    }
+    base = {key: _part(document, key) for key in composition.keys(document) if key not in ("variants", "parameters")}
     bare = composition.mapping(document, base)
     letters = composition.part(document, ("variants",))
     if letters is not None and not (isinstance(letters.data, dict) and letters.data):

@@ -10,9 +10,12 @@ from dataclasses import replace
 from mbusbench.bus.endpoints.driver import driver_of
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.fault import FaultDefinition
+from mbusbench.bus.port import PortOptions
 from mbusbench.bus.server import BusServer
+from mbusbench.bus.slave import Slave
 from mbusbench.codec.control_field import REQ_UD2, SND_NKE, with_fcb
 from mbusbench.codec.frame import ShortFrame
+from mbusbench.definition.fields import nanoseconds
 from mbusbench.errors import MBusUsageError
 from mbusbench.meter.meter import Meter
 from mbusbench.scenario.driver import MasterUnderTest
@@ -49,9 +52,7 @@ class Running:
 
     def _held_back(self, faults: Iterable[FaultDefinition]) -> dict[str, FaultDefinition]:
         """Faults that a step arms are not armed before."""
-        armed_later = {
-            name for step in self._definition.all_steps() if step.action == "arm" for name in step.names()
-        }
+        armed_later = {name for step in self._definition.all_steps() if step.action == "arm" for name in step.names()}
         waiting = {fault.name: fault for fault in faults if fault.name in armed_later}
         for name in waiting:
             self._bus.faults.disarm(name)
@@ -87,10 +88,10 @@ class Running:
         lag = None if self._master.is_virtual else driver.lag.worst
         return self._observation(lag)
 
-    def _endpoint(self) -> list[tuple[str, object]]:
+    def _endpoint(self) -> list[tuple[str, PortOptions]]:
         url = _ENDPOINTS[self._transport]
         options = self._bus.endpoints[0][1] if self._bus.endpoints else self._bus.options_of(url)
-        return [(url, options)]  # type: ignore[list-item]
+        return [(url, options)]
 
     def _prime(self) -> None:
         """Let each meter have sent a telegram before: its memory of the frame count bit is not empty, but 0."""
@@ -123,8 +124,6 @@ class Running:
     async def _bench(self, step: Step) -> None:
         bus, now = self._bus, self._access.now()
         if step.action == "wait":
-            from mbusbench.definition.fields import nanoseconds
-
             await asyncio.sleep(nanoseconds(step.target) / 1e9)
         elif step.action == "power-cycle":
             slave = None if step.target in (None, "bus") else self._slave(step.target)
@@ -151,7 +150,7 @@ class Running:
                 return meter
         raise MBusUsageError(f"the bus has no meter {who!r}")
 
-    def _slave(self, who: object):  # type: ignore[no-untyped-def]
+    def _slave(self, who: object) -> Slave:
         meter = self._meter(who)
         return next(slave for slave in self._bus.slaves if slave.meter is meter)
 

@@ -5,7 +5,7 @@ All ports of a case are one: a master that connects again is still the master.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ class MasterFrame:
     """What the master sent in one go; `position` is the index of its first event."""
 
     frame: TimedFrame
-    position: int
+    position: int | None
 
     @property
     def start(self) -> int:
@@ -80,10 +80,7 @@ class Traffic:
     def exchanges(self) -> list[Exchange]:
         """Requests with their answers, as the master's port saw them."""
         return analyze(
-            [
-                event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event
-                for event in self.events
-            ],
+            [event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event for event in self.events],
             port=1,
         )
 
@@ -110,10 +107,25 @@ class Traffic:
 
     def silence_before(self, time: int) -> int | None:
         """ns for which nobody sent anything before `time`; None where nothing was sent before at all."""
-        ends = [event.end for event in self.events[: bisect_left(self._times, time)] if event.kind in _LINE]
-        return None if not ends else time - max(ends)
+        index = bisect_left(self._times, time)
+        return None if not index or self._ends[index - 1] is None else time - (self._ends[index - 1] or 0)
+
+    @cached_property
+    def _ends(self) -> list[int | None]:
+        """For each event, until when the line was in use by then."""
+        ends: list[int | None] = []
+        latest: int | None = None
+        for event in self.events:
+            if event.kind in _LINE:
+                latest = event.end if latest is None else max(latest, event.end)
+            ends.append(latest)
+        return ends
 
     def frames_between(self, start: int, end: int) -> list[MasterFrame]:
-        """The master's frames that began in this time."""
-        starts = [each.start for each in self.sent]
-        return self.sent[bisect_left(starts, start) : bisect_right(starts, end)]
+        """The master's frames that began in this time, its end not included."""
+        starts = self._starts
+        return self.sent[bisect_left(starts, start) : bisect_left(starts, end)]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [each.start for each in self.sent]

@@ -6,19 +6,17 @@ the generators say. One that is made otherwise (a quirk, a fault, bytes given wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property
 
 from mbusbench.codec.control_field import ACD, DFC, RSP_UD
+from mbusbench.codec.data_field import Value
 from mbusbench.codec.frame import LongFrame, SingleCharacter
-from mbusbench.codec.header import LongHeader
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from mbusbench.master.results import MBusSlaveRecord, slave_data
 from mbusbench.meter.meter import Meter
-from mbusbench.meter.record_definition import Record
 from mbusbench.scenario.report import ExpectedRecord, HeaderReport, plain_value
 from mbusbench.scenario.traffic import Traffic
 from mbusbench.trace.assembly import TimedFrame
@@ -69,7 +67,6 @@ class Truth:
         self._traffic = traffic
         self._meters = meters
         self._key = key
-        self._requests = [each.end for each in traffic.sent]
         self.telegrams = [self._delivered(frame) for frame in traffic.heard if _is_telegram(frame)]
 
     def acknowledges(self, start: int, end: int) -> list[TimedFrame]:
@@ -107,7 +104,6 @@ class Truth:
             access=data.access_number,
             status=data.status,
         )
-        has_header = telegram.header is not None
         return Delivered(
             item,
             frame.start,
@@ -119,13 +115,13 @@ class Truth:
             data.encrypted,
             data.application_error,
             data.alarm,
-            header if has_header else None,
-            data.secondary_address if isinstance(telegram.header, LongHeader) or has_header else None,
+            header if telegram.header is not None else None,
+            data.secondary_address,
         )
 
     def _origin(self, frame: TimedFrame) -> tuple[int | None, Meter | None]:
         """When the telegram was made, and by whom."""
-        same = [each for each in self._traffic.answered if each.raw == frame.raw and each.start <= frame.end]
+        same = [each for each in self._answers.get(frame.raw, ()) if each.start <= frame.end]
         if not same:
             return None, None
         sent = same[-1]
@@ -136,7 +132,15 @@ class Truth:
             return -1, source
         return first.start - (first.delay or 0), source
 
-    def _generated(self, meter: Meter, frame: LongFrame, made: int) -> list[Fraction | object] | None:
+    @cached_property
+    def _answers(self) -> dict[bytes, list[TimedFrame]]:
+        """What slaves sent, by its bytes."""
+        found: dict[bytes, list[TimedFrame]] = {}
+        for each in self._traffic.answered:
+            found.setdefault(each.raw, []).append(each)
+        return found
+
+    def _generated(self, meter: Meter, frame: LongFrame, made: int) -> list[Value] | None:
         """The value of each record by the generators, where the telegram is one that the meter made then."""
         if made < 0:
             return None
@@ -172,9 +176,9 @@ def _is_acknowledge(frame: TimedFrame) -> bool:
     return isinstance(frame.item, SingleCharacter) and frame.item.code == 0xE5
 
 
-def _true(record: MBusSlaveRecord, value: object) -> TrueRecord:
+def _true(record: MBusSlaveRecord, value: Value) -> TrueRecord:
     found = _read(record)
-    shown = plain_value(value)  # type: ignore[arg-type]
+    shown = plain_value(value)
     expected = found.expected
     return TrueRecord(
         ExpectedRecord(
@@ -205,20 +209,3 @@ def _read(record: MBusSlaveRecord) -> TrueRecord:
     )
     raw = record.raw_value
     return TrueRecord(expected, record.quantity in _UNREADABLE, plain_value(raw))
-
-
-@lru_cache(maxsize=1)
-def nothing() -> tuple[Delivered, ...]:
-    """No telegrams."""
-    return ()
-
-
-def more_of(telegrams: Iterable[Delivered]) -> bool:
-    """Whether the last of them says that more follow."""
-    last = None
-    for last in telegrams:
-        pass
-    return last is not None and last.more
-
-
-__all__ = ["Delivered", "Record", "TrueRecord", "Truth", "more_of"]

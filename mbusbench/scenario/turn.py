@@ -57,9 +57,7 @@ def turns_of(step: PerformedStep, traffic: Traffic, truth: Truth) -> list[Turn]:
     return turns
 
 
-def _starts(
-    targets: Sequence[Target], step: PerformedStep, frames: Sequence[MasterFrame], truth: Truth
-) -> list[int]:
+def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[MasterFrame], truth: Truth) -> list[int]:
     """When each turn begins, as far as can be told."""
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)

@@ -172,9 +172,7 @@ def align_true(reported: Sequence[RecordReport], telegrams: Sequence[Delivered])
     return align(reported, wanted, strict=False)
 
 
-def align(
-    reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | None], *, strict: bool = True
-) -> Comparison:
+def align(reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | None], *, strict: bool = True) -> Comparison:
     """Records in their order. Those that are `optional` may be missing; None is a record that may say anything."""
     different: list[str] = []
     loose: list[str] = []
@@ -206,8 +204,14 @@ def compare(record: RecordReport, wanted: TrueRecord, *, strict: bool = True) ->
     """One record. What nobody can scale may be shown unscaled, or as no value."""
     expected = wanted.expected
     if not strict:
-        silent = {name: None for name in ("storage", "tariff", "subunit", "function", "telegram")}
-        expected = replace(expected, **{name: None for name in silent if getattr(record, name) is None})
+        expected = replace(
+            expected,
+            storage=expected.storage if record.storage is not None else None,
+            tariff=expected.tariff if record.tariff is not None else None,
+            subunit=expected.subunit if record.subunit is not None else None,
+            function=expected.function if record.function is not None else None,
+            telegram=expected.telegram if record.telegram is not None else None,
+        )
     found = compare_record(record, expected)
     if found.differences and wanted.optional:
         same_place = compare_record(record, replace(expected, value=record.value, unit=record.unit, valid=True))
