@@ -164,6 +164,7 @@ class ResultTemplate(Definition):
     partial: str | None = None
     stale: str | None = None
     more_at: str | None = None
+    telegrams: str | None = None
     header: HeaderPlaces = HeaderPlaces()
     records: str | None = None
     record: RecordPlaces | None = None
@@ -194,9 +195,20 @@ class ResultTemplate(Definition):
         return self
 
     def _places(self) -> list[tuple[tuple[str | int, ...], str]]:
-        names = ("meters", "address", "secondary", "failed", "alarm", "partial", "stale", "more_at", "records")
+        plain = (
+            "meters",
+            "address",
+            "secondary",
+            "failed",
+            "alarm",
+            "partial",
+            "stale",
+            "more_at",
+            "telegrams",
+            "records",
+        )
         found: list[tuple[tuple[str | int, ...], str]] = []
-        for name in names:
+        for name in plain:
             if getattr(self, name) is not None:
                 found.append(((name,), getattr(self, name)))
         for name, places in (("header", self.header), ("record", self.record)):

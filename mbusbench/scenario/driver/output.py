@@ -164,6 +164,8 @@ def _meter(node: Any, records: list[Any], look: Look, template: ResultTemplate) 
     rows = [_fields(record, look, template) for record in records]
     if template.alarm is not None:
         fields["alarm"] = _byte(at(template.alarm))
+    if template.telegrams is not None:
+        fields["telegrams"] = _count(at(template.telegrams))
     header = _header(at, template)
     if header is not None:
         fields["header"] = header

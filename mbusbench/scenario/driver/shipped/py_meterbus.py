@@ -81,7 +81,8 @@ def do(action: str, port: Any, target: Any) -> dict[str, Any]:
     frames = request(port, target, follow=action == "read-all")
     header = header_of(frames[0].body.bodyHeader.interpreted)
     records = [record for number, frame in enumerate(frames) for record in shown(frame, number)]
-    return {"header": header, "records": records, "more": bool(frames[-1].more_records_follow)}
+    more = bool(frames[-1].more_records_follow)
+    return {"header": header, "records": records, "telegrams": len(frames), "more": more}
 
 
 def main(*words: str) -> int:
