@@ -13,6 +13,7 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.result import align_true, compare, told
 from mbusbench.scenario.expectation.seen import Seen
+from mbusbench.scenario.expectation.timing import LAG_FACTOR
 from mbusbench.scenario.expectation.wire import shown
 from mbusbench.scenario.observation import PerformedStep
 from mbusbench.scenario.pattern import is_selection
@@ -57,8 +58,16 @@ def _broken(name: str, column: Column, text: str, position: int | None = None) -
 
 
 def _by_analyzer(seen: Seen) -> Iterator[Finding]:
-    """INV-01 to INV-07: what the passive analyzer finds."""
-    margin = 3 * seen.lag
+    """INV-01 to INV-06: what the passive analyzer finds.
+
+    On the wall clock, a time that is wrong by less than three times the lag cannot be told.
+    """
+    margin = LAG_FACTOR * seen.lag
+    sure = {
+        (finding.time, finding.rule)
+        for exchange in (seen.traffic.analyzed(margin) if margin else ())
+        for finding in exchange.findings
+    }
     for exchange in seen.traffic.exchanges:
         request = exchange.request
         for finding in exchange.findings:
@@ -70,7 +79,8 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
                 yield _broken(name, Column.WIRE, f"{finding.words} Saw {finding.text}", position)
             elif finding.rule in _RULES:
                 name, column = _RULES[finding.rule]
-                verdict = Verdict.INCONCLUSIVE if column is Column.TIMING and margin else Verdict.FAIL
+                is_sure = column is not Column.TIMING or not margin or (finding.time, finding.rule) in sure
+                verdict = Verdict.FAIL if is_sure else Verdict.INCONCLUSIVE
                 yield Finding(column, verdict, f"{finding.words} Saw {finding.text}", position, name)
 
 
@@ -302,7 +312,7 @@ def _lively(seen: Seen) -> Iterator[Finding]:
         for end, begin in zip(ends, begins, strict=True):
             busy = max((event.end for event in seen.traffic.events if end <= event.time < begin), default=end)
             longest = _LONGEST_SILENCE + pause + round((step.action.timeout or 0) * 1e9)
-            if begin - max(end, busy) > longest + 3 * seen.lag:
+            if begin - max(end, busy) > longest + LAG_FACTOR * seen.lag:
                 text = f"no silence above 10 s while work is left. Saw {milliseconds(begin - busy)}"
                 yield _broken("INV-18", Column.TIMING, text, seen.traffic.position(begin, Kind.MASTER))
 
@@ -312,7 +322,7 @@ def _holes(seen: Seen) -> Iterator[Finding]:
     virtual = seen.observation.lag is None
     limit = bit_time(seen.baud, 33) if virtual else max(bit_time(seen.baud, 33), 50_000_000)
     for frame in seen.traffic.sent:
-        if frame.frame.pause > limit + 3 * seen.lag:
+        if frame.frame.pause > limit + LAG_FACTOR * seen.lag:
             text = f"no hole above 33 bit times in a frame. Saw {milliseconds(frame.frame.pause)} in {shown(frame)}"
             yield _broken("INV-19", Column.TIMING, text, frame.position)
 

@@ -79,10 +79,14 @@ class Traffic:
     @cached_property
     def exchanges(self) -> list[Exchange]:
         """Requests with their answers, as the master's port saw them."""
-        return analyze(
-            [event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event for event in self.events],
-            port=1,
-        )
+        return self.analyzed(0)
+
+    def analyzed(self, tolerance: int) -> list[Exchange]:
+        """The same, with every limit wider by so many ns."""
+        events = [
+            event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event for event in self.events
+        ]
+        return analyze(events, port=1, tolerance=tolerance)
 
     def _frames(self, kind: Kind) -> list[TimedFrame]:
         assembler = Assembler()
