@@ -102,7 +102,7 @@ class WireCheck(Definition):
 class RecordEntry(Definition):
     """A record that has to be reported; what is not given is not looked at. `optional`: it may be missing.
 
-    `valid` false: "no value". `any`: whatever it says.
+    `valid` false: "no value". `any`: whatever it says. `sent`: what the meter sent as the record of this number.
     """
 
     value: int | float | str | None = None
@@ -115,6 +115,7 @@ class RecordEntry(Definition):
     valid: bool = True
     optional: bool = False
     any: bool = False
+    sent: bool = False
 
     @model_validator(mode="before")
     @classmethod
