@@ -1,117 +1,50 @@
-"""What `run` and `conform` share: options, the progress bar, and what is written of the results."""
+"""What `run` and `conform` do: the masters one after the other, the progress bar, and what is made of the results."""
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from mbusbench.cli.exit_codes import INTERRUPTED
+from mbusbench.cli.judging_options import Files, Request
 from mbusbench.cli.output import console, message, print_line
 
 if TYPE_CHECKING:
-    from mbusbench.scenario.baseline import Baseline
     from mbusbench.scenario.driver.action import Transport
     from mbusbench.scenario.matrix import Variant
     from mbusbench.scenario.output.results import FileHash, Results, VariantResult
-    from mbusbench.scenario.runner import MasterRun, Options
+    from mbusbench.scenario.runner import MasterRun
 
-_OUTPUT = click.Path(dir_okay=False, path_type=Path)
-_OPTIONS = (
-    click.option(
-        "--master",
-        "masters",
-        multiple=True,
-        metavar="DRIVER",
-        help="builtin, a shipped driver, or a driver file with .yaml; may be repeated.",
-    ),
-    click.option(
-        "--transport",
-        "transports",
-        type=click.Choice(["tcp", "tty", "rfc2217"]),
-        multiple=True,
-        help="How a foreign master reaches the bus, tcp if not given; may be repeated.",
-    ),
-    click.option("-k", "select", metavar="EXPR", default="", help="Only cases with this in their name or title."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything random."),
-    click.option("--jobs", type=click.IntRange(1, 256), help="How many cases at a time."),
-    click.option("--without", multiple=True, metavar="INV-nn", help="Switch an invariant off; may be repeated."),
-    click.option("--strict", is_flag=True, help="What is non-strict counts as a failure."),
-    click.option("--allow-inconclusive", is_flag=True, help="What the bench could not see is no failure."),
-    click.option("--baseline", type=_OUTPUT, help="Failures that are known, as YAML."),
-    click.option("--write-baseline", type=_OUTPUT, help="Write the failures of this run as known ones."),
-    click.option("--json", "json_file", type=_OUTPUT, help="Write results for programs."),
-    click.option("--junit", type=_OUTPUT, help="Write JUnit XML."),
-    click.option("--html", type=_OUTPUT, help="Write one page with everything in it."),
-    click.option("--markdown", type=_OUTPUT, help="Write a table of masters by cases."),
-    click.option("--github", is_flag=True, help="Print annotations for GitHub Actions, too."),
-    click.option(
-        "--artifacts",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="A directory for the trace of each case and a manifest.",
-    ),
-)
+Words = Callable[["Variant", str, str], list[str]]
+"""What repeats a case for a master and a transport, without -k and --seed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line says."""
-
-    masters: tuple[str, ...]
-    transports: tuple[str, ...]
-    select: str
-    seed: int
-    jobs: int | None
-    without: tuple[str, ...]
-    strict: bool
-    allow_inconclusive: bool
-    baseline: Path | None
-    write_baseline: Path | None
-    json_file: Path | None
-    junit: Path | None
-    html: Path | None
-    markdown: Path | None
-    github: bool
-    artifacts: Path | None
-
-    def options(self, *, sanity: bool) -> Options:
-        """Those of the runner."""
-        from mbusbench.scenario.runner import Options
-
-        return Options(self.seed, self.jobs, self.without, self.strict, self.allow_inconclusive, self.artifacts, sanity)
-
-
-def judging_options(command: Any) -> Any:
-    """All options; the command gets them as `request`."""
-
-    def called(**values: Any) -> Any:
-        names = Request.__dataclass_fields__
-        request = Request(**{name: values.pop(name) for name in names})
-        return command(request=request, **values)
-
-    called.__doc__ = command.__doc__
-    called.__name__ = command.__name__
-    called.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    wrapped: Any = called
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-def judge(
-    request: Request, every: Sequence[Variant], *, sanity: bool, command: Callable[[Variant, str, str], list[str]]
-) -> int:
+def judge(request: Request, every: Sequence[Variant], words: Words, *, sanity: bool) -> int:
     """Run the cases that are wanted against each master, tell, write, and return the exit code.
 
-    `every` are all cases, before -k; `command` gives the words that repeat one of them, for a master and a transport.
+    `every` are all cases, before -k. DefinitionError or a usage error before anything is run.
     """
+    wanted = _wanted(request, every, sanity)
+    runs = _runs(request, every, wanted, words, sanity)
+    for path in (*request.files.all(), *([request.write_baseline] if request.write_baseline else [])):
+        _check_directory(path)
+    started, begin = datetime.now(UTC), monotonic()
+    interrupted = _performed(runs)
+    results = _results(request, runs, wanted, started, seconds=monotonic() - begin, interrupted=interrupted)
+    _tell(request, results)
+    return INTERRUPTED if interrupted else results.exit_code
+
+
+def _wanted(request: Request, every: Sequence[Variant], sanity: bool) -> list[Variant]:
     from mbusbench.errors import MBusUsageError
     from mbusbench.scenario.definition import INVARIANTS
     from mbusbench.scenario.selection import SANITY_FIRST, SANITY_LAST, chosen
@@ -122,73 +55,52 @@ def judge(
     wanted = chosen(every, request.select) if request.select else list(every)
     if not wanted:
         raise MBusUsageError(f"-k {request.select!r} means none of the {len(every)} cases")
-    if sanity:
-        names = {each.name for each in wanted}
-        wanted = [each for each in every if each.name in names or each.id in (SANITY_FIRST, SANITY_LAST)]
-    started, begin = datetime.now(UTC), monotonic()
-    options = request.options(sanity=sanity)
-    if request.artifacts is not None:
-        request.artifacts.mkdir(parents=True, exist_ok=True)
-    runs = _runs(request, every, wanted, options, command)
-    interrupted = _performed(runs)
-    results = _results(request, runs, wanted, started, seconds=monotonic() - begin, interrupted=interrupted)
-    _tell(request, results)
-    return INTERRUPTED if interrupted else results.exit_code
+    if not sanity:
+        return wanted
+    names = {each.name for each in wanted}
+    return [each for each in every if each.name in names or each.id in (SANITY_FIRST, SANITY_LAST)]
 
 
 def _runs(
-    request: Request,
-    every: Sequence[Variant],
-    wanted: Sequence[Variant],
-    options: Options,
-    command: Callable[[Variant, str, str], list[str]],
+    request: Request, every: Sequence[Variant], wanted: Sequence[Variant], words: Words, sanity: bool
 ) -> list[MasterRun]:
     """One for each master and transport; a master of this process has no transport."""
+    from mbusbench.scenario.baseline import read_baseline
     from mbusbench.scenario.runner import VIRTUAL, MasterRun
 
-    baseline = _baseline(request)
-    runs: list[MasterRun] = []
+    options = request.options(sanity=sanity)
+    baseline = None if request.baseline is None else read_baseline(request.baseline)
+    runs: dict[tuple[str, str], MasterRun] = {}
     for master in request.masters or ("builtin",):
         for transport in request.transports or ("tcp",):
-            run = MasterRun(
-                master,
-                cast("Transport", transport),
-                wanted,
-                options,
-                _repeating(request, master, transport, command),
-                baseline,
-            )
-            if run.transport_shown != VIRTUAL or (master, VIRTUAL) not in [(r.master, r.transport_shown) for r in runs]:
-                runs.append(run)
+            repeat = _repeating(request, master, transport, words)
+            run = MasterRun(master, cast("Transport", transport), wanted, options, repeat)
+            runs.setdefault((master, run.transport_shown), run)
+    found = list(runs.values())
     if baseline is not None:
-        baseline.check(every, dict.fromkeys(name for run in runs for name in (run.name, run.master)))
-        for run in runs:
-            about = baseline.file.master
-            run.baseline = baseline if about in (None, run.name, run.master) else None
-    return runs
+        baseline.check(every, dict.fromkeys(name for run in found for name in (run.name, run.master)))
+        for run in found:
+            run.baseline = baseline if baseline.file.master in (None, run.name, run.master) else None
+    if request.write_baseline is not None and len(found) > 1:
+        raise click.UsageError("--write-baseline goes together with one master and one transport")
+    assert all(run.transport_shown == VIRTUAL or run.transport for run in found)
+    return found
 
 
-def _baseline(request: Request) -> Baseline | None:
-    if request.baseline is None:
-        return None
-    from mbusbench.scenario.baseline import read_baseline
-
-    return read_baseline(request.baseline)
-
-
-def _repeating(
-    request: Request, master: str, transport: str, command: Callable[[Variant, str, str], list[str]]
-) -> Callable[[Variant], str]:
-    import shlex
-
+def _repeating(request: Request, master: str, transport: str, words: Words) -> Callable[[Variant], str]:
     def repeat(variant: Variant) -> str:
-        words = command(variant, master, transport)
-        words += ["-k", variant.name, "--seed", str(request.seed)]
+        command = [*words(variant, master, transport), "-k", variant.name, "--seed", str(request.seed)]
         for name in request.without:
-            words += ["--without", name]
-        return shlex.join(words)
+            command += ["--without", name]
+        return shlex.join(command)
 
     return repeat
+
+
+def _check_directory(path: Path) -> None:
+    """Before the run, not after it."""
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{path}: there is no directory {path.parent}")
 
 
 def _performed(runs: Sequence[MasterRun]) -> bool:
@@ -209,16 +121,8 @@ def _progress_bar(stack: ExitStack, total: int) -> Callable[[VariantResult], obj
         return lambda result: None
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    bar = stack.enter_context(
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console(stderr=True),
-            transient=True,
-        )
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = stack.enter_context(Progress(*columns, console=console(stderr=True), transient=True))
     task = bar.add_task("cases", total=total)
     failed = 0
 
@@ -284,15 +188,43 @@ def _tell(request: Request, results: Results) -> None:
 
     for line in text.report(results):
         print_line(line)
-    write_outputs(request, results)
-    for master in results.masters:
-        if master.exit_code == 1 and not any(case.verdict in ("pass", "non-strict") for case in master.cases):
-            message(f"mbusbench: {master.title}: no case passed")
+    write_files(results, request.files)
+    if request.artifacts is not None:
+        _write_manifest(request.artifacts / "manifest.json", results)
+    if request.write_baseline is not None:
+        from mbusbench.scenario.baseline import write_baseline
+
+        count = write_baseline(request.write_baseline, results.masters[0])
+        message(f"mbusbench: {request.write_baseline} has {count} known failures")
 
 
-def write_outputs(request: Request, results: Results) -> None:
-    """Each file that was asked for."""
-    from mbusbench.scenario.output import results as data
+def write_files(results: Results, files: Files) -> None:
+    """Each file that was asked for, and annotations."""
+    if files.json_file is not None:
+        from mbusbench.scenario.output.results import encode as as_json
 
-    if request.json_file is not None:
-        request.json_file.write_text(data.encode(results), encoding="utf-8")
+        files.json_file.write_text(as_json(results), encoding="utf-8")
+    if files.junit is not None:
+        from mbusbench.scenario.output.junit import encode as as_junit
+
+        files.junit.write_bytes(as_junit(results))
+    if files.html is not None:
+        from mbusbench.scenario.output.html import encode as as_html
+
+        files.html.write_text(as_html(results), encoding="utf-8")
+    if files.markdown is not None:
+        from mbusbench.scenario.output.markdown import encode as as_markdown
+
+        files.markdown.write_text(as_markdown(results), encoding="utf-8")
+    if files.github:
+        from mbusbench.scenario.output.github import workflow_commands
+
+        for line in workflow_commands(results):
+            print_line(line)
+
+
+def _write_manifest(path: Path, results: Results) -> None:
+    """Beside the directories of traces."""
+    masters = [master.model_dump(mode="json", exclude={"cases"}) for master in results.masters]
+    whole = {**results.manifest.model_dump(mode="json"), "masters": masters}
+    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
