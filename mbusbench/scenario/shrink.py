@@ -35,11 +35,14 @@ class Shrinking:
     needed: frozenset[str] = frozenset()
     budget: int = BUDGET
     runs: int = 0
+    began: int = 0
+    """How many faults there were."""
     _seen: dict[str, bool] = field(default_factory=dict)
     _wanted: frozenset[str] = frozenset()
 
     def shrink(self, schedule: Sequence[Entry]) -> list[Entry] | None:
         """The smallest that was found and fails as `schedule` does; None where that does not fail."""
+        self.began = len(schedule)
         judgement = self.judge(schedule)
         if judgement.verdict is not Verdict.FAIL:
             return None
