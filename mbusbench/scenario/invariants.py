@@ -23,6 +23,7 @@ from mbusbench.scenario.truth import Delivered
 from mbusbench.scenario.turn import Turn, fits, is_fresh
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.timing import bit_time
+from mbusbench.trace.assembly import TimedFrame
 from mbusbench.trace.description import describe_frame
 from mbusbench.trace.event import Kind
 from mbusbench.trace.text import milliseconds
@@ -43,6 +44,7 @@ _RULES = {
     "garbled-request": ("INV-04", Column.WIRE),
     "unknown-request": ("INV-04", Column.WIRE),
 }
+_SPACING = frozenset({"request-during-answer", "no-idle-time", "request-before-timeout"})
 _FCB_RULES = frozenset({"fcb-after-reset", "fcb-not-toggled", "fcb-toggled-without-answer"})
 Judge = Callable[[Seen], Iterator[Finding]]
 
@@ -68,17 +70,22 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
         for exchange in (seen.traffic.analyzed(margin) if margin else ())
         for finding in exchange.findings
     }
+    evidence = seen.evidence
     for exchange in seen.traffic.exchanges:
         request = exchange.request
         for finding in exchange.findings:
             position = seen.traffic.position(finding.time, Kind.MASTER)
             if finding.rule in _FCB_RULES and request is not None:
+                if not evidence.is_clear(finding.time):
+                    continue
                 item = request.item
                 is_write = isinstance(item, LongFrame)
                 name = "INV-06" if is_write else "INV-05"
                 yield _broken(name, Column.WIRE, f"{finding.words} Saw {finding.text}", position)
             elif finding.rule in _RULES:
                 name, column = _RULES[finding.rule]
+                if finding.rule in _SPACING and evidence.allows_to_send(finding.time):
+                    continue
                 is_sure = column is not Column.TIMING or not margin or (finding.time, finding.rule) in sure
                 verdict = Verdict.FAIL if is_sure else Verdict.INCONCLUSIVE
                 yield Finding(column, verdict, f"{finding.words} Saw {finding.text}", position, name)
@@ -95,12 +102,21 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
         for exchange in seen.traffic.exchanges:
             for start, end in times:
                 attempts = [each for each in exchange.attempts if start <= each.start < end]
-                if len(attempts) > most:
-                    text = (
-                        f"at most {most} times in a row. Saw {len(attempts)} of {describe_frame(attempts[0].item)[0]}"
-                    )
-                    position = seen.traffic.position(attempts[most].start, Kind.MASTER)
-                    yield _broken("INV-07", Column.WIRE, text, position)
+                for row in _in_a_row(attempts, seen):
+                    if len(row) > most:
+                        text = f"at most {most} times in a row. Saw {len(row)} of {describe_frame(row[0].item)[0]}"
+                        position = seen.traffic.position(row[most].start, Kind.MASTER)
+                        yield _broken("INV-07", Column.WIRE, text, position)
+
+
+def _in_a_row(attempts: Sequence[TimedFrame], seen: Seen) -> list[list[TimedFrame]]:
+    """Attempts over one connection: where the bus closes it, another one begins anew."""
+    rows: list[list[TimedFrame]] = []
+    for frame in attempts:
+        if not rows or seen.evidence.hung_up(rows[-1][-1].start, frame.start):
+            rows.append([])
+        rows[-1].append(frame)
+    return rows
 
 
 def _legal_frames(seen: Seen) -> Iterator[Finding]:
