@@ -12,18 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
+from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import ACD, DFC, PRM, RSP_UD, SND_NKE, function_code
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import candidate
 from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.traffic import MasterFrame, Traffic
-from mbusbench.timing import bit_time, idle_time, response_window
+from mbusbench.timing import bit_time, character_time, idle_time, response_window
 from mbusbench.trace.event import CLOSED, ECHO, FAULT, Kind, TraceEvent
 
 _ROUNDING = 1_000
 _REACTION = 2_000_000
 """ns before a transmission in which a master over a network or a terminal does not hear anything more."""
+_LATE = 3_000_000_000
 _HANG_UP = "disconnect"
 _REQUESTS = (0xA, 0xB)
 
@@ -117,7 +118,9 @@ class Evidence:
         """What arrived in this time: characters that were over by `end`."""
         every = self._characters
         first, last = bisect_right(every.ends, start), bisect_right(every.ends, end)
-        return Content(every.data[first:last], every.starts[first:last], every.ends[first:last], every.wrong[first:last])
+        return Content(
+            every.data[first:last], every.starts[first:last], every.ends[first:last], every.wrong[first:last]
+        )
 
     def allows_to_send(self, time: int) -> bool:
         """Whether a master that sent then had reason to think that it may: of its time, not of what it sent."""
@@ -133,6 +136,21 @@ class Evidence:
             for until in {time + _ROUNDING, time - self._reaction}
         )
 
+    def could_not_know(self, raw: bytes, start: int, since: int) -> bool:
+        """Whether this telegram is old by a fault's doing, and the master had not had it since `since`."""
+        if not any(since <= time <= start for time in self._stale):
+            return False
+        return not any(each.raw == raw and since <= each.start < start for each in self._traffic.heard)
+
+    @cached_property
+    def _stale(self) -> list[int]:
+        """When a fault made an answer an old one."""
+        return [
+            event.time
+            for event in self._traffic.events
+            if event.kind is Kind.NOTE and event.cause[:1] == (FAULT,) and any(map(_is_old, event.cause[2:3]))
+        ]
+
     def _index(self, time: int) -> int:
         return bisect_left([each.start for each in self._traffic.sent], time)
 
@@ -141,38 +159,74 @@ class Evidence:
         baud = frame.frame.baud or 2400
         if not content.data:
             return frame.start + _ROUNDING - before.end >= response_window(baud)[1]
-        if frame.start + _ROUNDING - content.ends[-1] >= idle_time(baud):
+        # Where transmissions collide, a character may end a bit earlier than its place in the row says.
+        doubt = character_time(baud) if any(content.wrong) else 0
+        if frame.start + _ROUNDING - content.ends[-1] >= idle_time(baud) - doubt:
             return True
         answers = [each for each in content.frames() if fits(before.item, each.item)]
         if not answers or answers[-1].end != content.ends[-1]:
             return False
         return len(answers) == 1 or isinstance(answers[-1].item, LongFrame)
 
-    def is_clear(self, time: int) -> bool:
-        """Whether the master could see what became of its last frames to the address that it sent to then."""
+    def was_answered(self, time: int) -> bool | None:
+        """Whether its last frames to the address that the master sent to then had been answered; None: who knows."""
         sent = self._traffic.sent
         end = self._index(time)
         frame = sent[end]
         before = next((at for at in range(end - 1, -1, -1) if _concerns(sent[at].item, frame.item)), None)
         if before is None:
-            return True
+            return None
         first = before
         while first and sent[first - 1].raw == sent[before].raw:
             first -= 1
-        if self.hung_up(sent[first].start, frame.start):
-            return False
-        content = self.content(sent[first].start, frame.start + _ROUNDING)
-        if not content.data:
-            return not _is_reset(sent[before].item)
-        good = [each for each in content.frames() if may_fit(sent[before].item, each.item)]
+        if self.hung_up(sent[first].start, frame.start) or self._owed_an_answer(first):
+            return None
+        return self._answered(sent[first], sent[before], frame.start + _ROUNDING)
+
+    def _answered(self, first: MasterFrame, last: MasterFrame, until: int) -> bool | None:
+        content = self.content(first.start, until)
+        good = [each for each in content.frames() if may_fit(last.item, each.item)]
         if not good:
-            return not _is_reset(sent[before].item)
+            return None if _is_reset(last.item) else False
         (answer, *others) = good
-        baud = sent[before].frame.baud or 2400
-        delay = answer.start - sent[before].end
+        baud = last.frame.baud or 2400
+        delay = answer.start - last.end
         in_time = bit_time(baud, 11) - _ROUNDING <= delay <= response_window(baud)[1] + _ROUNDING
-        is_alone = not others and len(content.data) == len(answer.raw) and fits(sent[before].item, answer.item)
-        return in_time and is_alone and answer.end - answer.start <= bit_time(baud, 11 * len(answer.raw)) + _ROUNDING
+        is_alone = not others and len(content.data) == len(answer.raw) and fits(last.item, answer.item)
+        in_one_go = answer.end - answer.start <= bit_time(baud, 11 * len(answer.raw)) + _ROUNDING
+        return True if in_time and is_alone and in_one_go else None
+
+    def heard_from(self, address: int, start: int, end: int) -> bool:
+        """Whether what came after a frame to this address looked like its answer, whoever sent it."""
+        sent = self._traffic.sent
+        for index in range(self._index(start), len(sent)):
+            frame = sent[index]
+            if frame.start > end:
+                break
+            until = sent[index + 1].start if index + 1 < len(sent) else end
+            if frame.address == address and any(
+                fits(frame.item, each.item) for each in self.content(frame.end, until + _ROUNDING).frames()
+            ):
+                return True
+        return False
+
+    def _owed_an_answer(self, index: int) -> bool:
+        """Whether a frame shortly before had no answer, which may come late and for that to this one."""
+        sent = self._traffic.sent
+        start = sent[index].start
+        for at in range(index - 1, -1, -1):
+            if sent[at].start < start - _LATE:
+                break
+            item = sent[at].item
+            if isinstance(item, ShortFrame | LongFrame) and item.address == BROADCAST:
+                continue
+            if not self.content(sent[at].start, sent[at + 1].start).data:
+                return True
+        return False
+
+
+def _is_old(does: str) -> bool:
+    return "stale" in does or "stuck_fcb" in does
 
 
 def _single(event: TraceEvent) -> Iterable[tuple[int, int, int, bool]]:

@@ -19,9 +19,10 @@ from mbusbench.scenario.driver.opening import open_master
 from mbusbench.scenario.matrix import Variant, read_scenario
 from mbusbench.scenario.pool import Broken, each_result
 from mbusbench.scenario.runner import without
-from mbusbench.scenario.schedule import MOST_FAULTS, Entry, drawn, own_faults, with_faults
+from mbusbench.scenario.schedule import MOST_FAULTS, Entry, drawn, own_faults, patient, with_faults
 from mbusbench.scenario.verdict import Finding, Verdict
 
+_PATIENCE = 20
 _BATCH = 20
 _LIMIT = 900.0
 _WORTH_A_WORKER = 300
@@ -74,6 +75,8 @@ def run_schedule(
 ) -> Judgement:
     """The variant with these faults and no others; DefinitionError where they are none."""
     changed = without(with_faults(variant, schedule, expects=expects), setting.without)
+    if master.is_virtual and not expects:
+        changed = patient(changed, _PATIENCE)
     return run_variant(changed, master, setting.bus_seed, transport=setting.transport)
 
 

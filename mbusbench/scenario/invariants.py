@@ -35,6 +35,7 @@ _WRITES = frozenset({"set-address", "set-baud", "app-reset", "set-clock", "write
 _SEARCHES = frozenset({"scan", "search"})
 _MOST_TO_SILENT = 12
 _MOST_REQUESTS = 20
+_RESTARTS = 4
 _REQUEST_FUNCTIONS = (0xA, 0xB)
 
 _RULES = {
@@ -76,7 +77,7 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
         for finding in exchange.findings:
             position = seen.traffic.position(finding.time, Kind.MASTER)
             if finding.rule in _FCB_RULES and request is not None:
-                if not evidence.is_clear(finding.time):
+                if evidence.was_answered(finding.time) is not (finding.rule != "fcb-toggled-without-answer"):
                     continue
                 item = request.item
                 is_write = isinstance(item, LongFrame)
@@ -162,10 +163,25 @@ def _bounded(seen: Seen) -> Iterator[Finding]:
             if not answered and len(frames) > _MOST_TO_SILENT:
                 text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(frames)}"
                 yield _broken("INV-08", Column.WIRE, text, frames[_MOST_TO_SILENT].position)
-            requests = [frame for frame in frames if _is_request(frame)]
-            if step.action.name in READS and len(requests) > most:
-                text = f"at most {most} requests in one readout. Saw {len(requests)}"
-                yield _broken("INV-08", Column.WIRE, text, requests[most].position)
+            if step.action.name in READS:
+                readouts = _readouts(frames)
+                for requests in [*readouts, [each for readout in readouts for each in readout][_RESTARTS * most :]]:
+                    if len(requests) > most:
+                        text = f"at most {most} requests in one readout. Saw {len(requests)}"
+                        yield _broken("INV-08", Column.WIRE, text, requests[most].position)
+
+
+def _readouts(frames: Sequence[MasterFrame]) -> list[list[MasterFrame]]:
+    """The requests from each link reset or selection on, repeats aside."""
+    readouts: list[list[MasterFrame]] = [[]]
+    before: MasterFrame | None = None
+    for frame in frames:
+        if is_selection(frame.item) or (isinstance(frame.item, ShortFrame) and frame.item.control == SND_NKE):
+            readouts.append([])
+        elif _is_request(frame) and (before is None or before.raw != frame.raw):
+            readouts[-1].append(frame)
+        before = frame
+    return readouts
 
 
 def _is_request(frame: MasterFrame) -> bool:
@@ -228,7 +244,12 @@ def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
     if entry is None or not entry.records:
         return
     came = [each for each in seen.truth.between(turn.start, turn.end) if fits(each, turn.target)]
-    fresh = [each for each in came if is_fresh(each, turn)]
+    since = turn.step.result.started
+    fresh = [
+        each
+        for each in came
+        if is_fresh(each, turn) or seen.evidence.could_not_know(each.frame.encode(), each.start, since)
+    ]
     for record in entry.records:
         if any(not compare(record, each, strict=False)[0] for telegram in fresh for each in telegram.records):
             continue
@@ -300,8 +321,10 @@ def _not_there(turn: Turn, seen: Seen) -> str | None:
         return None
     if any(_digits(meter.wire_address) == (entry.secondary or "").upper() for meter in meters):
         return None
-    if entry.address in seen.observation.addresses and turn.step.action.name == "scan":
-        return None
+    if turn.step.action.name == "scan" and entry.address is not None:
+        # An acknowledge says not whose it is.
+        if entry.address in seen.observation.addresses or seen.evidence.heard_from(entry.address, turn.start, turn.end):
+            return None
     return f"{entry.secondary or entry.address} is not on the bus"
 
 

@@ -11,10 +11,10 @@ from random import Random
 from typing import Any
 
 from mbusbench.bus.fault_kinds import KINDS, Place
-from mbusbench.scenario.driver.action import READS
+from mbusbench.scenario.driver.action import DEFAULT_DEADLINE, READS
 from mbusbench.scenario.expectation.definition import Expectation, Forbidden
 from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.step import each_step
+from mbusbench.scenario.step import Step, each_step
 
 Entry = dict[str, Any]
 """One fault, as it is written in a file."""
@@ -115,7 +115,7 @@ def drawn(variant: Variant, seed: int, most: int = MOST_FAULTS) -> list[Entry]:
     entries: list[Entry] = []
     for number in range(1, random.randint(1, most) + 1):
         entry = _entry(f"random {number}", random, frames, addresses)
-        if entries and random.random() < 0.2:
+        if entries and random.random() < 0.15:
             entry["after"] = random.choice(entries)["name"]
         entries.append(entry)
     return entries
@@ -144,7 +144,7 @@ def _entry(name: str, random: Random, frames: Sequence[str], addresses: Sequence
         if addresses and random.random() < 0.4:
             entry["on"] = random.choice(addresses)
         is_request = Place.REQUEST in places and random.random() < 0.15
-        if kind not in _OF_ACKNOWLEDGES and random.random() < 0.6:
+        if kind not in _OF_ACKNOWLEDGES and random.random() < 0.5:
             entry["frame"] = random.choice(frames)
         if is_request:
             entry["direction"] = "request"
@@ -172,13 +172,14 @@ def _when(entry: Entry, random: Random) -> None:
     way = random.randrange(6)
     if way <= 2:
         count = random.choice((1, 1, 1, 2, 3))
-        numbers = sorted(random.sample(range(1, 7), count))
+        numbers = sorted({min(random.randint(1, 4), random.randint(1, 6)) for _ in range(count)})
+        count = len(numbers)
         entry["exactly"] = numbers if count > 1 else numbers[0]
     elif way == 3:
-        entry["skip"] = random.randint(0, 3)
+        entry["skip"] = random.randint(0, 2)
         entry["times"] = random.choice((1, 2, 3, 6))
     elif way == 4:
-        entry["every"] = random.randint(1, 4)
+        entry["every"] = random.randint(1, 3)
         entry["times"] = random.choice((1, 2, 3, 6))
     else:
         entry["probability"] = random.choice((0.1, 0.3, 0.5))
@@ -187,6 +188,18 @@ def _when(entry: Entry, random: Random) -> None:
 def own_faults(variant: Variant) -> list[Entry]:
     """Those that the scenario itself has, as they are written."""
     return [dict(fault.data) for fault in variant.bus.faults]
+
+
+def patient(variant: Variant, factor: int) -> Variant:
+    """The variant with `factor` times as much time for each step: faults cost time, and a hang is without end."""
+
+    def slower(step: Step) -> Step:
+        deadline = step.deadline if step.deadline is not None else round(DEFAULT_DEADLINE * 1e9)
+        steps = tuple(map(slower, step.steps))
+        return step.model_copy(update={"deadline": deadline * factor if step.is_masters else None, "steps": steps})
+
+    steps = {key: tuple(map(slower, getattr(variant.definition, key))) for key in ("setup", "steps", "teardown")}
+    return replace(variant, definition=variant.definition.model_copy(update=steps))
 
 
 def with_faults(variant: Variant, entries: Sequence[Entry], *, expects: bool = False) -> Variant:
