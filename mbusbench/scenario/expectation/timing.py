@@ -37,6 +37,10 @@ def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | Non
             if silence is not None:
                 yield f"silence before {check.idle_before.text}", silence, frame.position
         return
+    if check.within is not None:
+        for frame in _chosen(check.within, frames, check.nth):
+            yield f"pause within {check.within.text}", frame.frame.pause, frame.position
+        return
     if check.from_ is None:
         for step in seen.steps(check.step):
             yield f"step {check.step}", step.result.ended - step.result.started, None
