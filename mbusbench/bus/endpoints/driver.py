@@ -70,8 +70,7 @@ class Driver:
         """ns since the bus's epoch; never goes back."""
         exactly = self._loop_ns
         now = (round(self.loop.time() * 1e9) if exactly is None else exactly()) + self._offset
-        if now > self.last:
-            self.last = now
+        self.last = max(self.last, now)
         return self.last
 
     def wake(self) -> None:
