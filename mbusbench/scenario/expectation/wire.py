@@ -63,11 +63,11 @@ def _judge(check: WireCheck, frames: Sequence[MasterFrame]) -> tuple[str, int | 
 
 
 def _is(pattern: FramePattern, frame: MasterFrame) -> bool:
-    return pattern.matches(frame.raw, frame.item)
+    return pattern.matches(*frame.sent)
 
 
 def _sequence(items: Sequence[Item], frames: Sequence[MasterFrame]) -> tuple[str, int | None] | None:
-    match = match_sequence(items, [(frame.raw, frame.item) for frame in frames])
+    match = match_sequence(items, [frame.sent for frame in frames])
     if match.ok:
         return None
     if match.fitted < len(frames):
