@@ -21,6 +21,8 @@ from mbusbench.protocol.procedures import Procedure, readout
 from mbusbench.protocol.procedures.reset import link_reset
 from tests.mutants.making import Making, patched, together
 
+_request_bit, _success, _reset = MasterFcb.request_bit, MasterFcb.success, MasterFcb.reset
+
 Loose = Callable[[bytes], Frame | None]
 
 
@@ -126,6 +128,15 @@ def _one_reset(address: int, fcb: MasterFcb) -> Procedure[Failure | None]:
 
 without_link_reset = patched(readout, link_reset=_no_reset)
 with_one_link_reset = patched(readout, link_reset=_one_reset)
+sharing_one_bit = patched(
+    MasterFcb,
+    is_known=lambda self, address: bool(self._next),
+    request_bit=lambda self, address, *service: _request_bit(self, 0, *service),
+    success=lambda self, address, *service: _success(self, 0, *service),
+    reset=lambda self, address: _reset(self, 0),
+    forget=lambda self, address=None: None,
+)
+"""One frame count bit for all addresses."""
 by_character = patched(MemoryStream, take_whole_answers=lambda self: None)
 """Answers come character by character, so that limits within an answer are met."""
 without_toggling = patched(MasterFcb, success=lambda self, *of: None)

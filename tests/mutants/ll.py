@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbusbench.codec.control_field import FCB, FCV
+from mbusbench.codec.address import SELECTED
+from mbusbench.codec.control_field import FCB, FCV, SND_NKE
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import FrameReader, Reject
+from mbusbench.master.freshness import Freshness
 from mbusbench.master.runner import Runner
 from mbusbench.protocol import master_link
 from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb, Service
 from mbusbench.protocol.master_link import MasterLink
-from mbusbench.protocol.outcome import Received
-from mbusbench.protocol.procedures import readout, write
+from mbusbench.protocol.outcome import Received, Reply
+from mbusbench.protocol.procedures import Procedure, readout, reset, write
 from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.mutants import Mutant
@@ -25,6 +27,7 @@ from tests.mutants.links import (
     long_frame,
     reading_by,
     reading_loosely,
+    sharing_one_bit,
     taking_copies,
     with_one_link_reset,
     without_link_reset,
@@ -33,6 +36,7 @@ from tests.mutants.links import (
 from tests.mutants.making import lying, patched, together, with_options
 
 _request_bit = MasterFcb.request_bit
+_reset_image = MasterFcb.reset
 _write = Runner._write
 _HEADER = 19
 
@@ -171,6 +175,45 @@ class _TogglesOnTimeouts(TogglesOnRepeats):
         return super()._attempt_failed(now)
 
 
+class _DataAcknowledge(MasterLink):
+    def _take_data(self, frame: LongFrame, now: int, exchange: Exchange) -> None:
+        if exchange.expect is Expect.ACKNOWLEDGE:
+            self._finish(Reply(ACK, self._attempt), now)
+        else:
+            super()._take_data(frame, now, exchange)
+
+
+def _reset_but_not_253(fcb: MasterFcb, address: int) -> None:
+    if address != SELECTED or not fcb.is_known(address):
+        _reset_image(fcb, address)
+
+
+def _zero_at_253(fcb: MasterFcb, address: int, service: Service = Service.REQ_UD2) -> int:
+    return 0 if address == SELECTED else _request_bit(fcb, address, service)
+
+
+def _reset_253(address: int, fcb: MasterFcb) -> Procedure[None]:
+    yield Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, attempts=1)
+    fcb.reset(address)
+
+
+def _reset_once(address: int, alone: bool, attempts: int | None) -> Exchange:
+    return Exchange(ShortFrame(SND_NKE, address), Expect.ACKNOWLEDGE, alone=alone, attempts=1)
+
+
+def _all_stale(meters: list[MeterReport]) -> list[MeterReport]:
+    return [meter.model_copy(update={"stale": True}) for meter in meters]
+
+
+def _garbled(meters: list[MeterReport]) -> list[MeterReport]:
+    return [meter if meter.ok else meter.model_copy(update={"error": "garbled"}) for meter in meters]
+
+
+def _until_the_first_failure(meters: list[MeterReport]) -> list[MeterReport]:
+    failed = [index for index, meter in enumerate(meters) if not meter.ok]
+    return meters[: failed[0] + 1] if failed else meters
+
+
 def _send_and_forget(address, payload, fcb):  # type: ignore[no-untyped-def]
     ci, data = payload
     control = 0x53 | FCB * fcb.request_bit(address, Service.SND_UD)
@@ -302,10 +345,62 @@ FRAME_COUNTS = [
         without_link_reset,
         is_sane=False,
     ),
+    Mutant("MUT-LL-FCB-04a", "LL-FCB-04", "toggles on a timeout", Column.WIRE, linked_by(_TogglesOnTimeouts)),
+    Mutant("MUT-LL-FCB-04b", "LL-FCB-04", "toggles on a bad frame", Column.WIRE, linked_by(_TogglesOnFailures)),
+    Mutant(
+        "MUT-LL-FCB-05",
+        "LL-FCB-05",
+        "has one frame count bit for all, and resets once",
+        Column.REPORT,
+        together(with_one_link_reset, sharing_one_bit),
+    ),
+    Mutant(
+        "MUT-LL-FCB-06a",
+        "LL-FCB-06",
+        "the frame count bit of writes is fixed",
+        Column.WIRE,
+        without_toggling,
+    ),
+    Mutant(
+        "MUT-LL-FCB-06b",
+        "LL-FCB-06",
+        "writes without FCV",
+        Column.WIRE,
+        patched(write, with_fcb=lambda control, bit: control & ~FCV),
+        Verdict.NON_STRICT,
+    ),
+    Mutant(
+        "MUT-LL-FCB-07a",
+        "LL-FCB-07",
+        "keeps the image of 253 over a selection",
+        Column.REPORT,
+        patched(MasterFcb, reset=_reset_but_not_253),
+    ),
+    Mutant("MUT-LL-FCB-07b", "LL-FCB-07", "5B FD", Column.WIRE, patched(MasterFcb, request_bit=_zero_at_253)),
+    Mutant(
+        "MUT-LL-FCB-08a",
+        "LL-FCB-08",
+        "never compares",
+        Column.REPORT,
+        patched(Freshness, is_stale=lambda self, *of: False),
+        Verdict.NON_STRICT,
+    ),
+    Mutant(
+        "MUT-LL-FCB-08b",
+        "LL-FCB-08",
+        "calls every telegram old",
+        Column.REPORT,
+        lying(_all_stale),
+        Verdict.NON_STRICT,
+        is_sane=False,
+    ),
 ]
 REPEATS = [
     Mutant("MUT-LL-RTY-01a", "LL-RTY-01", "repeats nothing", Column.WIRE, with_options(retries=0)),
     Mutant("MUT-LL-RTY-01b", "LL-RTY-01", "repeats once", Column.WIRE, with_options(retries=1)),
+    Mutant("MUT-LL-RTY-02a", "LL-RTY-02", "repeats for ever", Column.WIRE, with_options(retries=1000)),
+    Mutant("MUT-LL-RTY-02b", "LL-RTY-02", "repeats five times", Column.WIRE, with_options(retries=5)),
+    Mutant("MUT-LL-RTY-02c", "LL-RTY-02", "calls it garbled", Column.REPORT, lying(_garbled)),
     Mutant(
         "MUT-LL-RTY-03",
         "LL-RTY-03",
@@ -314,8 +409,28 @@ REPEATS = [
         patched(readout, _may_be_an_accident=lambda *of: False),
         Verdict.NON_STRICT,
     ),
+    Mutant("MUT-LL-RTY-04", "LL-RTY-04", "stops at the first failure", Column.REPORT, lying(_until_the_first_failure)),
     Mutant(
-        "MUT-LL-LAT-03",
+        "MUT-LL-NKE-01a",
+        "LL-NKE-01",
+        "resets 253 only",
+        Column.REPORT,
+        patched(readout, link_reset=_reset_253),
+        is_sane=False,
+    ),
+    Mutant("MUT-LL-NKE-01b", "LL-NKE-01", "resets once", Column.REPORT, with_one_link_reset),
+    Mutant("MUT-LL-NKE-02", "LL-NKE-02", "one SND_NKE only", Column.WIRE, patched(reset, _reset=_reset_once)),
+    Mutant(
+        "MUT-LL-LAT-01",
+        "LL-LAT-01",
+        "takes anybody's answer",
+        Column.REPORT,
+        patched(MasterLink, _take_foreign=lambda self, item, now: self._take_data(item, now, self._exchange)),
+    ),
+    Mutant("MUT-LL-LAT-02", "LL-LAT-02", "takes the copy for the second telegram", Column.REPORT, taking_copies),
+    Mutant("MUT-LL-LAT-03b", "LL-LAT-03", "data acknowledge a link reset", Column.TIMING, linked_by(_DataAcknowledge)),
+    Mutant(
+        "MUT-LL-LAT-03a",
         "LL-LAT-03",
         "keeps its input, and resets no link",
         Column.REPORT,
