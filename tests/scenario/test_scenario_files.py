@@ -98,6 +98,22 @@ def test_what_is_tolerated_is_non_strict(tmp_path: Path) -> None:
     assert judged(tmp_path, text).verdict is Verdict.NON_STRICT
 
 
+def test_records_may_be_what_the_meter_sent_and_say_where(tmp_path: Path) -> None:
+    right = "steps: {read: 5}\nexpect: {report: {is: value, records: [{sent: true, storage: 0, telegram: 0}]}}"
+    assert judged(tmp_path, right).verdict is Verdict.PASS
+    wrong = judged(tmp_path, right.replace("storage: 0", "storage: 1"))
+    assert "expected storage 1, saw 0" in wrong.findings[0].text
+    more = judged(tmp_path, right.replace("}]}}", "}, {sent: true}]}}"))
+    assert more.verdict is Verdict.FAIL
+
+
+def test_frames_are_counted_by_their_content(tmp_path: Path) -> None:
+    text = "steps: {ping: [5, 6]}\nexpect: {wire: {frames: SND_NKE *, count: %s, each: true}, report: [ok, no-answer]}"
+    assert judged(tmp_path, text % "1-3").verdict is Verdict.PASS
+    few = judged(tmp_path, text % "1-2")
+    assert few.findings[0].text == "expected 1 to 2 of SND_NKE *, saw 3"
+
+
 def test_steps_of_the_bench_change_the_bus(tmp_path: Path) -> None:
     text = """\
 faults: [{name: later, frame: RSP_UD, do: drop}]

@@ -71,8 +71,8 @@ class WireCheck(Definition):
     """One thing about the master's frames, all of them or those of one `step`: exactly one of the first six.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
-    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next.
-    `baud`: the rate at which each is sent.
+    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
+    with `each`, of those with the same content (whatever their C). `baud`: the rate at which each is sent.
     """
 
     sequence: Items | None = None
@@ -83,6 +83,7 @@ class WireCheck(Definition):
     baud: Baud | None = None
     count: Count | None = None
     per: Pattern | None = None
+    each: bool = False
     step: str | None = None
 
     @model_validator(mode="after")
@@ -95,13 +96,15 @@ class WireCheck(Definition):
             raise mistake("frames and count go together")
         if self.per is not None and self.frames is None:
             raise mistake("goes together with frames and count", ["per"])
+        if self.each and (self.frames is None or self.per is not None):
+            raise mistake("goes together with frames and count, and not with per", ["each"])
         return self
 
 
 class RecordEntry(Definition):
     """A record that has to be reported; what is not given is not looked at. `optional`: it may be missing.
 
-    `valid` false: "no value". `any`: whatever it says.
+    `valid` false: "no value". `any`: whatever it says. `sent`: what the meter sent as the record of this number.
     """
 
     value: int | float | str | None = None
@@ -114,6 +117,7 @@ class RecordEntry(Definition):
     valid: bool = True
     optional: bool = False
     any: bool = False
+    sent: bool = False
 
     @model_validator(mode="before")
     @classmethod
