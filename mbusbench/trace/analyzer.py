@@ -40,6 +40,7 @@ class Analyzer:
         self._open: Exchange | None = None
         self._before: Exchange | None = None
         self._answer_end: int | None = None
+        self._answer_start = 0
         self._last_telegrams: dict[int, bytes] = {}
         self._closed: list[Exchange] = []
 
@@ -120,6 +121,9 @@ class Analyzer:
         silence = frame.start - max(exchange.attempts[-1].end, self._answer_end or 0) + self._tolerance
         said = f"{milliseconds(silence)} after the last character"
         if self._answer_end is not None and silence < 0:
+            if frame.start - self._answer_start < character_time(frame.baud, 2):
+                # Nobody who sends can know of so new an answer.
+                return []
             return [Finding(frame.start, "request-during-answer", f"{milliseconds(-silence)} before its end")]
         if exchange.result is Result.ANSWERED or not exchange.expects_answer:
             return []
@@ -133,6 +137,8 @@ class Analyzer:
         exchange = self._current()
         ended_before = self._answer_end
         self._answer_end = max(frame.end, ended_before or frame.end)
+        if frame.end == self._answer_end:
+            self._answer_start = frame.start
         if not exchange.attempts:
             self._aside(exchange, frame, Role.UNASKED, "unasked-answer", "nothing was asked before")
             return
@@ -253,6 +259,8 @@ def _fits(asked: ShortFrame | LongFrame, answer: TimedFrame) -> bool:
     if isinstance(item, ShortFrame):
         # A short frame of function 0 is the acknowledgement of IEC 60870-5-2; some devices send it.
         return control_field.function_code(item.control) in (0x0, 0x1, 0x9)
+    if isinstance(item, LongFrame) and item.control & ~(control_field.ACD | control_field.DFC) != control_field.RSP_UD:
+        return False
     return function in (0xA, 0xB) or asked.control == control_field.SND_UD2
 
 
