@@ -6,7 +6,7 @@ import pytest
 
 from mbusbench.errors import DefinitionError
 from mbusbench.scenario.matrix import read_scenario
-from mbusbench.scenario.verdict import Verdict, worst
+from mbusbench.scenario.verdict import Column, Verdict, worst
 from tests.scenario.cases import judged, written
 
 
@@ -166,3 +166,25 @@ def test_the_worst_column_is_the_verdict() -> None:
     assert worst([Verdict.INCONCLUSIVE, Verdict.FAIL]) is Verdict.FAIL
     assert worst([Verdict.UNSUPPORTED, Verdict.PASS]) is Verdict.PASS
     assert worst([None]) is None
+
+
+def test_a_place_may_be_a_key_of_a_mapping(tmp_path: Path) -> None:
+    text = """\
+steps: {read: 5}
+baud: "{line.baud}"
+parameters: {line: [{name: slow, baud: 300, delay: 40ms}, {name: fast, baud: 9600, delay: 2ms}]}
+faults: [{name: later, do: {delay: "{line.delay}"}}]
+"""
+    variants = written(tmp_path, text)
+    assert [each.name for each in variants] == ["TST-01[line=slow]", "TST-01[line=fast]"]
+    assert [each.bus.definition.line.baud for each in variants] == [300, 9600]
+
+
+def test_the_rate_of_frames_and_pauses_within_them_are_looked_at(tmp_path: Path) -> None:
+    text = "steps: {read: 5}\nexpect: {wire: {baud: 9600}, timing: {within: REQ_UD2 5, least: 1ms}}\n"
+    judgement = judged(tmp_path, text)
+    assert judgement.columns[Column.WIRE] is Verdict.FAIL
+    assert judgement.columns[Column.TIMING] is Verdict.FAIL
+    found = [finding.text for finding in judgement.findings]
+    assert found[0].startswith("expected 9600 baud, saw SND_NKE")
+    assert found[1].startswith("pause within REQ_UD2 5: expected at least 1ms, saw 0.000 ms")

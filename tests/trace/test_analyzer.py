@@ -98,6 +98,15 @@ def test_third_repeat_is_one_too_many() -> None:
     assert not _rules(*_analyzed(*[("master", REQUEST, LAST)] * 3))
 
 
+def test_request_at_another_rate_is_no_repeat_and_waits_as_long_as_the_rate_before_says() -> None:
+    slow = [event._replace(baud=300) for event in _conversation(*[("master", REQUEST, LAST)] * 3)]
+    fast = _conversation(*[("master", REQUEST, LAST)] * 4)
+    late = [event._replace(time=event.time + slow[-1].end + response_window(300)[1]) for event in fast]
+    exchanges = analyze([*slow, *late])
+    assert [len(exchange.attempts) for exchange in exchanges] == [3, 4]
+    assert _rules(*exchanges) == ["request-before-timeout"] * 2 + ["too-many-attempts"]
+
+
 def test_master_that_does_not_wait_for_an_answer_is_found() -> None:
     assert _rules(*_analyzed(("master", REQUEST), ("master", REQUEST, LAST - 1))) == ["request-before-timeout"]
     assert _rules(*_analyzed(("master", REQUEST), ("master", RESET, LAST - 1))) == ["request-before-timeout"]
