@@ -200,6 +200,20 @@ MUTANTS = [
         each_record(lambda record: {"value": "2008-05-31T22:50"} if record.value == "2008-05-31T23:50" else {}),
     ),
     Mutant(
+        "MUT-APL-VAR-01g",
+        "APL-VAR-01",
+        "numbers have no sign",
+        Column.REPORT,
+        each_record(lambda record: {"value": abs(record.value)} if isinstance(record.value, int | float) else {}),
+    ),
+    Mutant(
+        "MUT-APL-VAR-01h",
+        "APL-VAR-01",
+        "takes a real for a whole number",
+        Column.REPORT,
+        at_record(0, 21, value=1095237632000, unit="W"),
+    ),
+    Mutant(
         "MUT-APL-VAR-02a",
         "APL-VAR-02",
         "counts letters as digits",

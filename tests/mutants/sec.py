@@ -98,6 +98,16 @@ def _deselection_has_to_be_acknowledged(mask: SecondaryAddress, fcb: MasterFcb) 
         return stop.value  # type: ignore[no-any-return]
 
 
+def _deselecting_after(mask: SecondaryAddress, fcb: MasterFcb) -> Procedure[Failure | None]:
+    failed = yield from _select(mask, fcb)
+    yield ask.DESELECT
+    return failed
+
+
+def _by_identification(mask: SecondaryAddress) -> Callable[[LongFrame], bool]:
+    return select.sent_by(SecondaryAddress(mask.identification))
+
+
 def _most_significant_byte_first(address: SecondaryAddress) -> bytes:
     data = _encode(address)
     return data[3::-1] + data[4:]
@@ -232,6 +242,13 @@ MUTANTS = [
         Verdict.NON_STRICT,
     ),
     Mutant(
+        "MUT-SEC-SEL-01e",
+        "SEC-SEL-01",
+        "does not leave the meter selected",
+        Column.WIRE,
+        patched(master, select=_deselecting_after),
+    ),
+    Mutant(
         "MUT-SEC-SEL-02a",
         "SEC-SEL-02",
         "selects with 73 only",
@@ -270,11 +287,18 @@ MUTANTS = [
         patched(SecondaryAddress, encode=lambda _: b"\xff" * 8),
     ),
     Mutant(
-        "MUT-SEC-SEL-04",
+        "MUT-SEC-SEL-04a",
         "SEC-SEL-04",
         "does not look at the header",
         Column.REPORT,
         patched(readout, sent_by=lambda _: None),
+    ),
+    Mutant(
+        "MUT-SEC-SEL-04b",
+        "SEC-SEL-04",
+        "looks at the identification in the header only",
+        Column.REPORT,
+        patched(readout, sent_by=_by_identification),
     ),
     Mutant(
         "MUT-SEC-SEL-05a",
