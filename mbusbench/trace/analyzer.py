@@ -178,7 +178,7 @@ class Analyzer:
         exchange.answer = frame
         exchange.response_delay = delay
         self._judge_delay(exchange, frame, delay)
-        self._counts.answered(asked)
+        self._counts.answered(asked, isinstance(answer, SingleCharacter))
         if isinstance(answer, LongFrame):
             self._judge_repeat(exchange, frame, asked.address)
 

@@ -272,6 +272,12 @@ def test_frame_count_bit_that_changes_without_an_answer_is_found() -> None:
     assert (_rules(*exchanges), exchanges[1].sequence) == (["fcb-toggled-without-answer"], "new")
 
 
+@pytest.mark.parametrize("following", [REQUEST, OTHER_FCB])
+def test_after_e5_instead_of_data_the_frame_count_bit_may_change_or_stay(following: bytes) -> None:
+    exchanges = _analyzed(("master", REQUEST), ("slave", ACKNOWLEDGED), ("master", following), ("slave", TELEGRAM))
+    assert _rules(*exchanges) == []
+
+
 def test_services_and_addresses_have_frame_count_bits_of_their_own() -> None:
     exchanges = _analyzed(
         ("master", REQUEST),

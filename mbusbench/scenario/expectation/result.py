@@ -51,6 +51,19 @@ def judge_report(checks: Sequence[StepReport], seen: Seen) -> Iterator[Finding]:
                     yield Finding(Column.REPORT, Verdict.FAIL, f"{which}expected {entry.is_}, the report has no entry")
                 continue
             yield from _judge_entry(entry, turn, seen, which)
+        yield from _judge_shares(list(zip(wanted, turns, strict=False)), seen, where)
+
+
+def _judge_shares(pairs: Sequence[tuple[ReportEntry, Turn]], seen: Seen, where: str) -> Iterator[Finding]:
+    """Whether enough entries are the first of several alternatives."""
+    for entry in dict.fromkeys(id(entry) for entry, _ in pairs if entry.share is not None):
+        chosen = [pair for pair in pairs if id(pair[0]) == entry]
+        words, share = chosen[0][0].alternatives[0], chosen[0][0].share
+        assert share is not None
+        good = sum(turn.entry is not None and not mismatch(words, each, turn, seen)[0] for each, turn in chosen)
+        if good * 100 < share * len(chosen):
+            text = f"{where}expected {' '.join(words)} in {share} % of {len(chosen)} entries, saw it in {good}"
+            yield Finding(Column.REPORT, Verdict.FAIL, text)
 
 
 def _judge_set(wanted: Sequence[ReportEntry], turns: Sequence[Turn], seen: Seen, where: str) -> Iterator[Finding]:
@@ -116,7 +129,7 @@ def _content(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -
     if entry.records is not None:
         if not report.ok and len(entry.alternatives) > 1:
             return [], []
-        return align(report.records, [_wanted(each) for each in entry.records])
+        return align(report.records, _wanted_records(entry.records, turn, seen))
     if words[0] == "value":
         return _values(turn, seen, "more" in words, "incomplete" in words, "stale" in words), []
     return [], []
@@ -137,6 +150,35 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
         if actual != wanted:
             (loose if actual is None else different).append(f"header.{name} is {actual}, expected {wanted}")
     return different, loose
+
+
+def _wanted_records(entries: Sequence[RecordEntry], turn: Turn, seen: Seen) -> list[TrueRecord | RecordEntry]:
+    sent: list[TrueRecord] = []
+    if any(entry.sent for entry in entries):
+        telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
+        sent = [record for telegram in telegrams for record in telegram.records]
+    wanted: list[TrueRecord | RecordEntry] = []
+    for number, entry in enumerate(entries):
+        if not entry.sent:
+            wanted.append(_wanted(entry))
+        elif number < len(sent):
+            wanted.append(_sent(entry, sent[number]))
+        elif not entry.optional:
+            wanted.append(TrueRecord(ExpectedRecord("a record that the meter did not send")))
+    return wanted
+
+
+def _sent(entry: RecordEntry, record: TrueRecord) -> TrueRecord:
+    """What the meter sent; its place is looked at where the entry says one."""
+    expected = replace(
+        record.expected,
+        storage=entry.storage,
+        tariff=entry.tariff,
+        subunit=entry.subunit,
+        function=entry.function,
+        telegram=entry.telegram,
+    )
+    return replace(record, expected=expected, optional=entry.optional)
 
 
 def _wanted(entry: RecordEntry) -> TrueRecord | RecordEntry:
