@@ -57,10 +57,12 @@ def run_variant(
     *,
     transport: Transport = "tcp",
     driver: str = "",
+    endpoint: str | None = None,
 ) -> Judgement:
     """Run it on a bus of its own and judge it. Nothing is raised: what breaks in the bench is the verdict `error`.
 
-    `driver` is what `--master` named, for the command that repeats it.
+    `driver` is what `--master` named, for the command that repeats it; `endpoint` is where the bus is served, a free
+    port of this machine if not given.
     """
     definition = variant.definition
     blank = Judgement(
@@ -80,7 +82,7 @@ def run_variant(
     if reason is not None:
         return replace(blank, reason=reason)
     try:
-        running = Running(variant, master, seed, transport)
+        running = Running(variant, master, seed, transport, endpoint)
         run = run_in_virtual_time if master.is_virtual else asyncio.run
         observation = run(running.perform())
         seen = Seen(definition, observation, running.meters, master.claims)

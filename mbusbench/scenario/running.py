@@ -34,10 +34,18 @@ ENDPOINTS = {"tcp": "tcp://127.0.0.1:0", "tty": "pty://", "rfc2217": "rfc2217://
 class Running:
     """One run. `meters` are those of the bus in order, `addresses` the primary addresses that they had."""
 
-    def __init__(self, variant: Variant, master: MasterUnderTest, seed: int, transport: Transport) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        master: MasterUnderTest,
+        seed: int,
+        transport: Transport,
+        endpoint: str | None = None,
+    ) -> None:
         self._definition = variant.definition
         self._master = master
         self._transport = transport
+        self._url = endpoint or ENDPOINTS[transport]
         self._bus = VirtualBus.from_file(variant.bus, seed)
         self._waiting = self._held_back([fault.definition for fault in variant.bus.faults])
         self.meters: list[Meter] = list(self._bus.meters)
@@ -90,9 +98,8 @@ class Running:
         return self._observation(lag)
 
     def _endpoint(self) -> list[tuple[str, PortOptions]]:
-        url = ENDPOINTS[self._transport]
-        options = self._bus.endpoints[0][1] if self._bus.endpoints else self._bus.options_of(url)
-        return [(url, options)]
+        options = self._bus.endpoints[0][1] if self._bus.endpoints else self._bus.options_of(self._url)
+        return [(self._url, options)]
 
     def _prime(self) -> None:
         """Let each meter have sent a telegram before: its memory of the frame count bit is not empty, but 0."""
