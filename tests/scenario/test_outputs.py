@@ -137,6 +137,13 @@ def test_keys_of_the_json_are_stable(place: str) -> None:
     assert set(KEYS[place].split()) <= set(found)
 
 
+def test_every_key_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
+    keys = page.split("### Keys of the JSON")[1].split("\n## ")[0]
+    models = (Results, Manifest, MasterResult, CaseResult, VariantResult, StepSeen, FindingResult)
+    assert [name for model in models for name in model.model_fields if f"`{name}`" not in keys] == []
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
