@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME...]`: the promised speed, measured side by side. Exit code 1 where a bound is missed.
 
-Names: decoding, exchange, bus, line, startup, pacing, search, catalogue. A bound whose peer is not installed is shown as missing
-and is not met.
+Names: decoding, exchange, bus, line, startup, pacing, search, catalogue. A bound whose peer is not installed is shown as
+missing and is not met.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "line": ("benchmarks.bus_time", ("scan", "read")),
     "startup": ("benchmarks.startup", ("version",)),
     "pacing": ("benchmarks.pacing", ("on_a_terminal",)),
-    "catalogue": ("benchmarks.catalogue", ("whole",)),
     "search": (
         "benchmarks.search",
         ("random_100", "random_250", "sequence_100", "sequence_250", "equal_20"),
     ),
+    "catalogue": ("benchmarks.catalogue", ("whole",)),
 }
 
 
