@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME...]`: the promised speed, measured side by side. Exit code 1 where a bound is missed.
 
-Names: decoding, exchange, bus, line, startup, pacing, search, catalogue. A bound whose peer is not installed is shown as
-missing and is not met.
+Names: decoding, exchange, bus, line, startup, pacing, search, catalogue. A bound whose peer is not installed is shown
+as missing and is not met.
 """
 
 from __future__ import annotations
