@@ -396,6 +396,8 @@ def test_a_master_cannot_know_of_an_answer_that_has_only_begun(begun: int, rules
     events = _conversation(("master", REQUEST), ("slave", TELEGRAM), ("slave", TELEGRAM, 0))
     exchanges = analyze([*events, sent(events[-1].time + begun, OTHER_FCB)])
     assert [rule for rule in _rules(*exchanges) if rule.startswith("request")] == rules
+    patient = analyze([*events, sent(events[-1].time + begun, OTHER_FCB)], reaction=20 * MS)
+    assert "request-during-answer" not in _rules(*patient)
 
 
 @pytest.mark.parametrize(("control", "result"), [(0x38, Result.ANSWERED), (0x0B, Result.GARBLED)])
