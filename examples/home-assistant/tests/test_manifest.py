@@ -31,7 +31,9 @@ def keywords(name: str, function: str, keyword: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse((HERE / name).read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == function:
-            found |= {each.value.value for each in node.keywords if each.arg == keyword and hasattr(each.value, "value")}
+            found |= {
+                each.value.value for each in node.keywords if each.arg == keyword and hasattr(each.value, "value")
+            }
     return found
 
 
