@@ -153,7 +153,10 @@ def binding_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     unit = data.get("unit")
     if isinstance(unit, str) and data.get("scale") is None and data.get("offset") is None and not is_known(unit):
         near = did_you_mean(unit, KNOWN_UNITS)
-        yield ("unit",), f"{shown(unit)} is not a unit that values are converted to{near}: with a scale it may be any"
+        yield (
+            ("unit",),
+            f"{shown(unit)} is no unit that can be converted to (with a scale any name can stand here){near}",
+        )
     if data.get("scale") == 0:
         yield ("scale",), "0 leaves nothing of the value"
     deadband = data.get("deadband")
