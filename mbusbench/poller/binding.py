@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
 from functools import lru_cache
+from math import inf, isfinite
 
 from mbusbench.master.results import MBusSlaveData, MBusSlaveRecord
 from mbusbench.poller.meter_definition import Access, BindingDefinition, ValueType
 from mbusbench.poller.units import conversion
-from mbusbench.sinks.reading import Quality, Value
+from mbusbench.sinks.reading import Quality, Scalar, Value
 
-Scalar = int | float | str | bool | None
 Meaning = tuple[str, int, int, int, str, tuple[str, ...]]
 
 NO_VALUE = "the meter has no value"
@@ -159,6 +159,8 @@ class Binding:
             factor, shift = self.factors(record.unit)
             if factor != 1 or shift:
                 raw = decimal(exact(raw) * factor + shift)
+            if isinstance(raw, float) and not isfinite(raw):
+                raise NotPossible("the number is too large")
         elif definition.scale is not None or definition.offset is not None:
             raise NotPossible(f"{plain(raw)!r} is no number that could be scaled")
         elif unit != record.unit:
@@ -204,9 +206,7 @@ def value_of(
     )
 
 
-def every_value(
-    prefix: str, readout: Readout, quality: Quality = Quality.GOOD, reason: str | None = None
-) -> list[Value]:
+def every_value(readout: Readout, quality: Quality = Quality.GOOD, reason: str | None = None) -> list[Value]:
     """All records of a readout, for a meter without bindings: named by what they are, and numbered where need be."""
     seen: dict[str, int] = {}
     values = []
@@ -218,11 +218,9 @@ def every_value(
         raw = record.value
         if raw is None or not record.valid:
             why = record.record_error or NO_VALUE
-            each = value_of(f"{prefix}{name}", name, record, None, unit=record.unit, quality=Quality.BAD, reason=why)
+            each = value_of(name, name, record, None, unit=record.unit, quality=Quality.BAD, reason=why)
         else:
-            each = value_of(
-                f"{prefix}{name}", name, record, plain(raw), unit=record.unit, quality=quality, reason=reason
-            )
+            each = value_of(name, name, record, plain(raw), unit=record.unit, quality=quality, reason=reason)
         values.append(each)
     return values
 
@@ -263,8 +261,11 @@ def exact(value: float) -> Fraction:
 
 
 def decimal(number: Fraction) -> int | float:
-    """A whole number, or the nearest float."""
-    return int(number) if number.denominator == 1 else float(number)
+    """A whole number, or the nearest float, infinite where it is too large."""
+    try:
+        return int(number) if number.denominator == 1 else float(number)
+    except OverflowError:
+        return inf
 
 
 def typed(value: Scalar, wanted: ValueType) -> Scalar:
@@ -274,7 +275,10 @@ def typed(value: Scalar, wanted: ValueType) -> Scalar:
             case ValueType.INTEGER:
                 return round(exact(value)) if isinstance(value, int | float) else int(str(value))
             case ValueType.REAL:
-                return float(value)  # type: ignore[arg-type]
+                number = float(value)  # type: ignore[arg-type]
+                if not isfinite(number):
+                    raise ValueError
+                return number
             case ValueType.TEXT:
                 return str(value)
             case ValueType.BOOLEAN:
@@ -288,7 +292,7 @@ def typed(value: Scalar, wanted: ValueType) -> Scalar:
 
 
 class Deadband:
-    """Leaves out values that hardly differ from the last one that was given on. One for each connection."""
+    """Leaves out values that hardly differ from the last one that was given on. One for each meter."""
 
     __slots__ = ("_last",)
 

@@ -22,7 +22,7 @@ from mbusbench.errors import (
 )
 from mbusbench.master.keys import Keys
 from mbusbench.master.results import MBusSlaveData
-from mbusbench.poller.binding import Binding, Readout, Scalar
+from mbusbench.poller.binding import Binding, Readout
 from mbusbench.poller.channels import Channels, SourceOf, configured_source
 from mbusbench.poller.connection_definition import ConnectionDefinition
 from mbusbench.poller.memory import ConnectionMemory, LastError
@@ -30,7 +30,7 @@ from mbusbench.poller.meter import Meter, slot_text
 from mbusbench.poller.redundancy import Channel, Redundancy
 from mbusbench.poller.schedule import Schedule, is_due, offset_of, to_datetime, to_ns
 from mbusbench.poller.writing import command, was_taken
-from mbusbench.sinks.reading import Reading
+from mbusbench.sinks.reading import Reading, Scalar
 
 LONGEST_SLEEP = 60.0
 """The wall clock may be set: it is looked at again after so many seconds."""
@@ -164,7 +164,7 @@ class Connection:
                 raise
         self.memory.counters["writes"] += 1
         now = self.now()
-        reading = meter.reading(data, f"{now // 1_000_000}", to_datetime(now), None)
+        reading = meter.reading(data, f"{now // 1_000_000}", to_datetime(now), whole=True)
         assert reading is not None
         self._emit(reading)
         if was_taken(binding, sent, Readout(data)) is False:
@@ -193,7 +193,7 @@ class Connection:
         memory.slot, memory.read, memory.failures = slot, self.now(), 0
         self._witness = meter
         self.memory.counters["good"] += 1
-        reading = meter.reading(data, slot_text(slot), data.timestamp or utc_now(loop), self.memory.deadband)
+        reading = meter.reading(data, slot_text(slot), data.timestamp or utc_now(loop))
         if reading is not None:
             self._emit(reading)
 

@@ -99,7 +99,6 @@ def mistakes_between_keys(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]
     connections = connections if isinstance(connections, list) else []
     names: dict[object, int] = {}
     places: dict[str, Path_] = {}
-    tags: dict[str, Path_] = {}
     for number, connection in enumerate(connections):
         if not isinstance(connection, Mapping):
             continue
@@ -110,7 +109,7 @@ def mistakes_between_keys(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]
             yield (*here, "name"), f"{shown(name)} is the name of connections[{names[name]}] already"
         yield from _places(here, connection, places)
         yield from _meters(here, connection, sets)
-        yield from _tags(here, connection, tags)
+        yield from _tags(here, connection, sets)
 
 
 def _places(here: Path_, connection: Mapping[str, Any], places: dict[str, Path_]) -> Iterator[tuple[Path_, str]]:
@@ -154,19 +153,31 @@ def _meters(here: Path_, connection: Mapping[str, Any], sets: Mapping[str, Any])
             yield (*here, "meters", number, "binding_set"), text
 
 
-def _tags(here: Path_, connection: Mapping[str, Any], tags: dict[str, Path_]) -> Iterator[tuple[Path_, str]]:
+def _tags(here: Path_, connection: Mapping[str, Any], sets: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """A tag is the name of one value of a meter. Where none is given, the binding's name is it."""
     meters = connection.get("meters")
-    holders: list[tuple[Path_, object]] = [(here, connection)]
-    if isinstance(meters, list):
-        holders += [((*here, "meters", number), meter) for number, meter in enumerate(meters)]
-    for path, holder in holders:
-        for at, binding in bindings_in(holder, (*path, "bindings")):
-            tag = binding.get("tag")
-            if not isinstance(tag, str) or "{" in tag:
-                continue
-            first = tags.setdefault(tag, at)
-            if first != at:
-                yield (*at, "tag"), f"{shown(tag)} is the tag of {path_text(first)} already"
+    of_meter: dict[str, dict[str, Path_]] = {}
+    found: list[tuple[str, Path_, Mapping[str, Any]]] = []
+    for number, meter in enumerate(meters if isinstance(meters, list) else []):
+        if not isinstance(meter, Mapping):
+            continue
+        address = str(meter.get("address")).upper()
+        name = meter.get("binding_set")
+        if isinstance(name, str) and name in sets:
+            for at, binding in bindings_in({"bindings": sets[name]}, ("binding_sets", name)):
+                of_meter.setdefault(address, {})[_tag(binding)] = at
+        found += [(address, at, each) for at, each in bindings_in(meter, (*here, "meters", number, "bindings"))]
+    found += [(str(each.get("address")).upper(), at, each) for at, each in bindings_in(connection, (*here, "bindings"))]
+    for address, at, binding in found:
+        tag = _tag(binding)
+        first = of_meter.setdefault(address, {}).setdefault(tag, at)
+        if first != at and tag:
+            yield (*at, "tag" if "tag" in binding else "name"), f"{shown(tag)} is the tag of {path_text(first)} already"
+
+
+def _tag(binding: Mapping[str, Any]) -> str:
+    tag = binding.get("tag", binding.get("name"))
+    return tag if isinstance(tag, str) else ""
 
 
 __all__ = ["PollerFile"]

@@ -32,6 +32,7 @@ class MeterMemory:
     failures: int = 0
     """Cycles in a row in which it was not."""
     error: LastError | None = None
+    deadband: Deadband = field(default_factory=Deadband)
 
 
 @dataclass(slots=True)
@@ -40,7 +41,6 @@ class ConnectionMemory:
 
     redundancy: Redundancy
     meters: dict[int | str, MeterMemory] = field(default_factory=dict)
-    deadband: Deadband = field(default_factory=Deadband)
     counters: Counter[str] = field(default_factory=Counter)
     slot: int | None = None
     error: LastError | None = None

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from mbusbench.errors import MBusError
 from mbusbench.master.results import MBusSlaveData
-from mbusbench.poller.binding import Binding, Deadband, Readout, bound_values, every_value, without_deadband
+from mbusbench.poller.binding import Binding, Readout, bound_values, every_value, without_deadband
 from mbusbench.poller.memory import MeterMemory
 from mbusbench.poller.meter_definition import MeterDefinition
 from mbusbench.poller.schedule import to_datetime
@@ -40,8 +40,11 @@ class Meter:
         """Who it is: what it told itself, else its configured name."""
         return self.memory.identity or self.label
 
-    def reading(self, data: MBusSlaveData, instant: str, time: datetime, deadband: Deadband | None) -> Reading | None:
-        """The reading of a readout; None where the deadbands leave nothing of it. `instant` is the end of its key."""
+    def reading(self, data: MBusSlaveData, instant: str, time: datetime, *, whole: bool = False) -> Reading | None:
+        """The reading of a readout; None where the deadbands leave nothing of it, unless it is to be `whole`.
+
+        `instant` is the end of its key.
+        """
         memory = self.memory
         memory.identity = identity_of(data) or memory.identity
         memory.medium, memory.manufacturer, memory.version = data.medium, data.manufacturer, data.version
@@ -51,12 +54,12 @@ class Meter:
         readout = Readout(data)
         if self.bindings:
             values = tuple(bound_values(self.bindings, readout, quality, reason))
-            if self.widths and deadband is not None:
-                values = without_deadband(values, self.widths, deadband)
+            if self.widths and not whole:
+                values = without_deadband(values, self.widths, memory.deadband)
             if not values and self.widths:
                 return None
         else:
-            values = tuple(every_value(f"{self.connection}.{self.label}.", readout, quality, reason))
+            values = tuple(every_value(readout, quality, reason))
         if quality is Quality.GOOD and data.encrypted:
             quality, reason = Quality.BAD, "the telegram is encrypted, and there is no key for it"
         elif quality is Quality.GOOD and data.partial:
@@ -75,6 +78,7 @@ class Meter:
             access_number=data.access_number,
             status=data.status,
             values=values,
+            name=self.definition.name,
         )
 
     def failed(self, error: MBusError | str, instant: str, time: datetime) -> Reading:
@@ -91,8 +95,7 @@ class Meter:
             medium=memory.medium,
             manufacturer=memory.manufacturer,
             version=memory.version,
-            access_number=None,
-            status=None,
+            name=self.definition.name,
             values=tuple(binding.bad(reason) for binding in self.bindings if binding.is_read),
         )
 
@@ -107,9 +110,9 @@ def slot_text(slot: int) -> str:
 
 
 def tag_of(tag: str | None, connection: str, meter: str, name: str) -> str:
-    """The tag of a binding, which may have `{connection}`, `{meter}` and `{name}` in it."""
+    """The tag of a binding: its name if nothing else is said. `{connection}`, `{meter}` and `{name}` may be in it."""
     if tag is None:
-        return f"{connection}.{meter}.{name}"
+        return name
     return tag.replace("{connection}", connection).replace("{meter}", meter).replace("{name}", name)
 
 

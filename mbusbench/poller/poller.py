@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mbusbench.errors import MBusUsageError
-from mbusbench.poller.binding import Scalar
 from mbusbench.poller.channels import SourceOf, configured_source
 from mbusbench.poller.collector import Collector, Keep
 from mbusbench.poller.connection import Connection, new_memory
@@ -20,7 +19,7 @@ from mbusbench.poller.connection_definition import ConnectionDefinition
 from mbusbench.poller.definition import PollerFile
 from mbusbench.poller.memory import ConnectionMemory
 from mbusbench.poller.redundancy import Redundancy
-from mbusbench.sinks.reading import Reading
+from mbusbench.sinks.reading import Reading, Scalar
 
 STOP_WITHIN = 10.0
 """Seconds that a readout under way gets to end by itself."""
@@ -132,15 +131,28 @@ class Poller:
             await self._end([name])
 
     async def write(self, tag: str, value: Scalar) -> Reading:
-        """Set the value of a tag: see `Connection.write`. MBusUsageError where no such tag is written here."""
-        for connection in self.connections.values():
-            for meter in connection.meters:
-                for binding in meter.bindings:
-                    if binding.tag == tag:
-                        if not binding.is_written:
-                            raise MBusUsageError(f"{tag} is only read: its access is R")
-                        return await connection.write(meter, binding, value)
-        raise MBusUsageError(f"there is no tag {tag!r} here")
+        """Set the value of a tag: see `Connection.write`.
+
+        A tag that several meters have is written `CONNECTION/METER/TAG`, with the configured name of the meter or its
+        address. MBusUsageError where there is no such tag, several, or one that is only read.
+        """
+        found = [
+            (connection, meter, binding)
+            for connection in self.connections.values()
+            for meter in connection.meters
+            for binding in meter.bindings
+            if tag in (binding.tag, f"{connection.name}/{meter.label}/{binding.tag}")
+        ]
+        if not found:
+            raise MBusUsageError(f"there is no tag {tag!r} here")
+        connection, meter, binding = found[0]
+        if len(found) > 1:
+            raise MBusUsageError(
+                f"{len(found)} meters have a tag {tag!r}: write {connection.name}/{meter.label}/{tag}, or another"
+            )
+        if not binding.is_written:
+            raise MBusUsageError(f"{tag} is only read: its access is R")
+        return await connection.write(meter, binding, value)
 
     def connection(self, name: str) -> Connection:
         """MBusUsageError where it is not read here."""

@@ -12,7 +12,8 @@ from mbusbench.codec.record import RecordHeader
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import MBusUsageError
 from mbusbench.master.results import MBusSlaveRecord
-from mbusbench.poller.binding import Binding, NotPossible, Readout, Scalar, exact
+from mbusbench.poller.binding import Binding, NotPossible, Readout, exact
+from mbusbench.sinks.reading import Scalar
 
 _REAL = 5
 _LVAR = 0xD

@@ -86,7 +86,7 @@ def test_one_readout_serves_all_bindings_of_a_meter() -> None:
     scene.bus.trace = lambda event: requests.append(event) if event.kind is Kind.MASTER else None
     scene.wait(30)
     (reading,) = scene.kept.readings
-    assert [(value.tag, value.value) for value in reading.values] == [("a.1.Energy", 125), ("a.1.Volume", 17.25)]
+    assert [(value.tag, value.value) for value in reading.values] == [("Energy", 125), ("Volume", 17.25)]
     assert len(requests) == 3
 
 
@@ -98,7 +98,7 @@ def test_meter_that_does_not_answer_has_a_bad_reading_that_says_why() -> None:
     assert reading.reason is not None
     assert "did not answer" in reading.reason
     (value,) = reading.values
-    assert (value.tag, value.quality, value.value) == ("a.attic.Energy", Quality.BAD, None)
+    assert (value.tag, value.quality, value.value) == ("Energy", Quality.BAD, None)
 
 
 def test_meter_keeps_the_name_that_it_told_when_it_does_not_answer_any_more() -> None:
