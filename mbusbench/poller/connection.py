@@ -280,6 +280,7 @@ class _Cycle:
         self._slot = slot
         self._to_read = deque(meters)
         self._suspects: list[tuple[Meter, MBusError]] = []
+        self._retried: set[Meter] = set()
         self._changes = 0
 
     async def run(self) -> bool:
@@ -301,49 +302,42 @@ class _Cycle:
             self._suspects.append((meter, result))
             if redundancy.failed(connection.now()):
                 self._change(str(result))
-            elif not redundancy.has_backup:
+            elif redundancy.has_backup:
+                if redundancy.errors == redundancy.limit - 1 or not self._to_read:
+                    await self._settle()
+            elif redundancy.is_down and isinstance(result, MBusConnectionError):
+                self._give_up(result)
+            else:
                 self._cleared(forget=not isinstance(result, MBusConnectionError))
-                if redundancy.is_down:
-                    self._give_up(result)
-            elif redundancy.errors == redundancy.limit - 1 or not self._to_read:
-                await self._settle()
         for meter, error in self._suspects:
             connection.failed(meter, error, self._slot)
         return not self._to_read
 
     def _cleared(self, *, forget: bool = True) -> None:
-        """The channel works: what failed before was the meters' own failure."""
+        """The channel works: what failed before was the meters' own failure.
+
+        Unless the channel was lost, or has just come back: who did answer in the last cycle is asked once more.
+        """
         if forget:
             self._connection.redundancy.succeeded()
         for meter, error in self._suspects:
-            self._connection.failed(meter, error, self._slot)
+            if meter not in self._retried and (isinstance(error, MBusConnectionError) or not meter.memory.failures):
+                self._retried.add(meter)
+                self._to_read.append(meter)
+            else:
+                self._connection.failed(meter, error, self._slot)
         self._suspects.clear()
 
     async def _settle(self) -> None:
         """Ask a meter that answered before until it is clear whether the channel or the meters fail."""
         connection = self._connection
         redundancy = connection.redundancy
-        suspects = {meter for meter, _ in self._suspects}
         witness = connection.witness() or self._suspects[-1][0]
         while redundancy.in_doubt and not connection.stopping:
             if await connection.answers(witness):
-                again = [(meter, error) for meter, error in self._suspects if meter is witness]
-                self._suspects = [each for each in self._suspects if each[0] is not witness]
                 self._cleared()
-                if again and witness in suspects:
-                    await self._once_more(witness)
-                return
-            if redundancy.failed(connection.now()):
+            elif redundancy.failed(connection.now()):
                 self._change(f"{witness.label} does not answer any more")
-
-    async def _once_more(self, meter: Meter) -> None:
-        """The witness itself had failed, and answers now."""
-        result = await self._connection.read(meter)
-        if isinstance(result, MBusSlaveData):
-            self._connection.worked(meter, result, self._slot)
-        else:
-            self._connection.note_error(result)
-            self._connection.failed(meter, result, self._slot)
 
     def _change(self, why: str) -> None:
         """Over to the other channel: what failed is read once more there, unless that one has failed already."""

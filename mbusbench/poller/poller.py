@@ -161,6 +161,10 @@ class Poller:
         except KeyError:
             raise MBusUsageError(f"there is no connection {name!r} here") from None
 
+    def memory(self, name: str) -> ConnectionMemory:
+        """What is known of a connection, also after the end."""
+        return self._memories[name]
+
     def _definition_of(self, name: str) -> ConnectionDefinition:
         for each in self.definition.complete:
             if each.name == name:
