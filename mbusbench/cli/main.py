@@ -41,6 +41,9 @@ COMMANDS = {
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
     "quirks": "List what meters do differently, by name.",
+    "run": "Run scenarios against a master, and judge it.",
+    "conform": "Run the conformance catalogue against a master.",
+    "report": "Show results of run and conform: as text, HTML, Markdown, JUnit.",
     "driver": "Be judged: do what a bench says in the environment.",
 }
 

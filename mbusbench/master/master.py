@@ -211,7 +211,7 @@ class MBusMaster(Commands):
         for address, target in targets:
             result: MBusSlaveData | MBusError
             try:
-                result = await self._query(target)
+                result = await self.query(target)
             except MBusConnectionError:
                 raise
             except MBusError as error:
@@ -225,7 +225,17 @@ class MBusMaster(Commands):
         Raises MBusTimeoutError, MBusGarbledError, MBusCollisionError, MBusWrongAddressError, MBusStaleError,
         MBusNoDataError, MBusApplicationError, MBusEncryptedError, MBusDecodeError or MBusTooManyTelegramsError.
         """
-        return await self._query(parse_target(address))
+        target = parse_target(address)
+        begin, rate = partial(self._readout, target), self._rate(target)
+        result = await self._run(begin, rate, again=True)
+        stale = self._is_stale(result)
+        if stale and result.failure is None:
+            # The link reset was lost, perhaps: what was taken for its acknowledge was not meant so.
+            result = await self._run(begin, rate, again=True)
+            stale = self._is_stale(result)
+        if result.failure is not None:
+            raise self._error(result.failure, target)
+        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
     async def scan_addresses(
         self, addresses: Iterable[int] = range(251), progress: Progress | None = None
@@ -272,18 +282,6 @@ class MBusMaster(Commands):
         """
         arguments = begin_search(mask, known, state)
         return search(self._run, self._fcb, arguments, progress, self._error)
-
-    async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
-        begin, rate = partial(self._readout, target), self._rate(target)
-        result = await self._run(begin, rate, again=True)
-        stale = self._is_stale(result)
-        if stale and result.failure is None:
-            # The link reset was lost, perhaps: what was taken for its acknowledge was not meant so.
-            result = await self._run(begin, rate, again=True)
-            stale = self._is_stale(result)
-        if result.failure is not None:
-            raise self._error(result.failure, target)
-        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
     def _is_stale(self, result: Readout) -> bool:
         """Whether it has a telegram that was there before, be it in a readout that failed."""

@@ -23,7 +23,7 @@ from mbusbench.scenario.definition import ScenarioDefinition
 MAX_VARIANTS = 500
 MAX_DEPTH = 8
 _ADDED = ("faults", "setup", "steps", "teardown", "tolerate", "without")
-_SHARED = ("devices", "buses", "bus", "faults", "setup", "teardown", "baud", "prime", "without", "transports")
+SHARED = ("devices", "buses", "bus", "faults", "setup", "teardown", "baud", "prime", "without", "transports")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +109,9 @@ def _with_includes(document: Document, path: Path, above: tuple[str, ...]) -> Do
 
 def _check_shared(document: Document) -> None:
     wrong = [
-        document.unknown_key((), key, f"an included file cannot have {key!r}: {', '.join(_SHARED)}")
+        document.unknown_key((), key, f"an included file cannot have {key!r}: {', '.join(SHARED)}")
         for key in composition.keys(document)
-        if key not in _SHARED
+        if key not in SHARED
     ]
     if wrong:
         raise definition_error(wrong)

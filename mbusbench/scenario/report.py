@@ -285,6 +285,7 @@ class RecordComparison:
         return not self.differences
 
 
+_LETTERS_FOR_DIGITS = re.compile(r"[0-9]*[A-Fa-f][0-9A-Fa-f]*")
 _PLACE = ("storage", "tariff", "subunit", "function", "telegram")
 
 
@@ -311,7 +312,10 @@ def _compare_value(record: RecordReport, expected: ExpectedRecord) -> tuple[str 
     if not expected.valid and (record.value is None or not record.valid):
         return None, ""
     if expected.value is None:
-        return (None, "") if record.value is None or not record.valid else ("different", text)
+        if record.value is None or not record.valid:
+            return None, ""
+        is_shown = isinstance(record.value, str) and _LETTERS_FOR_DIGITS.fullmatch(record.value) is not None
+        return ("loose", f"{text}: the digits of a register without a value") if is_shown else ("different", text)
     if record.value is None:
         return "different", text
     if isinstance(expected.value, str):

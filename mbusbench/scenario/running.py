@@ -28,7 +28,7 @@ from mbusbench.trace.event import Kind, TraceEvent
 
 SETTLE = 0.5
 """Seconds after the last step, for what is still on the line."""
-_ENDPOINTS = {"tcp": "tcp://127.0.0.1:0", "tty": "pty://", "rfc2217": "rfc2217://127.0.0.1:0"}
+ENDPOINTS = {"tcp": "tcp://127.0.0.1:0", "tty": "pty://", "rfc2217": "rfc2217://127.0.0.1:0"}
 
 
 class Running:
@@ -90,7 +90,7 @@ class Running:
         return self._observation(lag)
 
     def _endpoint(self) -> list[tuple[str, PortOptions]]:
-        url = _ENDPOINTS[self._transport]
+        url = ENDPOINTS[self._transport]
         options = self._bus.endpoints[0][1] if self._bus.endpoints else self._bus.options_of(url)
         return [(url, options)]
 

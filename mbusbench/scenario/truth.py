@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mbusbench.codec.control_field import ACD, DFC, RSP_UD
+from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
+from mbusbench.codec.control_field import ACD, DFC, REQ_UD2, RSP_UD, function_code
 from mbusbench.codec.data_field import Value
-from mbusbench.codec.frame import LongFrame, SingleCharacter
+from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from mbusbench.master.results import MBusSlaveRecord, slave_data
@@ -133,12 +134,33 @@ class Truth:
         if not same:
             return None, None
         sent = same[-1]
-        first = same[0] if _is_old(sent) else sent
         source = next((meter for meter in self._meters if f"slave {meter.address}" == sent.source), None)
-        if _is_old(first) or frame.raw in self._primed:
+        new = [each for each in same if not _is_old(each)]
+        if frame.raw in self._primed or (not new and REPEAT not in sent.cause):
             # It was made before anything was seen on the line.
             return -1, source
-        return first.start - (first.delay or 0), source
+        if not new:
+            return self._first_asked(sent), source
+        return new[-1].start - (new[-1].delay or 0), source
+
+    def _first_asked(self, repeat: TimedFrame) -> int:
+        """When a telegram was made that was never on the line itself, by a repeat of it."""
+        made = repeat.start
+        for frame in reversed(self._traffic.frames_between(0, repeat.start)):
+            item = frame.item
+            if not isinstance(item, ShortFrame) or function_code(item.control) != function_code(REQ_UD2):
+                continue
+            if repeat.source != f"slave {item.address}" and item.address not in (SELECTED, BROADCAST_REPLY):
+                continue
+            if any(each.source == repeat.source and frame.end <= each.start < made for each in self._telegrams):
+                break
+            made = frame.start
+        return made
+
+    @cached_property
+    def _telegrams(self) -> list[TimedFrame]:
+        """What slaves sent, acknowledges aside."""
+        return [each for each in self._traffic.answered if not isinstance(each.item, SingleCharacter)]
 
     @cached_property
     def _answers(self) -> dict[bytes, list[TimedFrame]]:

@@ -149,6 +149,12 @@ def test_selection_tries_both_c_fields_and_resets_the_bits_of_253() -> None:
     assert fcb.request_bit(253) == 1
 
 
+def test_deselection_waits_for_all_slaves_that_acknowledge_it() -> None:
+    deselection = next(select(METER, MasterFcb()))
+    assert deselection.request.encode().hex().upper() == "1040FD3D16"
+    assert deselection.alone
+
+
 def test_collision_at_a_selection_by_wildcards_is_not_tried_with_the_other_c_field() -> None:
     mask = SecondaryAddress.parse("1234567FFFFFFFFF")
     sent, failed = run(select(mask, MasterFcb()), [Silence(1), Collision((), 2)])

@@ -70,7 +70,8 @@ class WireCheck(Definition):
     """One thing about the master's frames, all of them or those of one `step`: exactly one of the first five.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
-    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next.
+    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
+    with `each`, of those with the same content (whatever their C).
     """
 
     sequence: Items | None = None
@@ -80,6 +81,7 @@ class WireCheck(Definition):
     frames: Pattern | None = None
     count: Count | None = None
     per: Pattern | None = None
+    each: bool = False
     step: str | None = None
 
     @model_validator(mode="after")
@@ -92,13 +94,15 @@ class WireCheck(Definition):
             raise mistake("frames and count go together")
         if self.per is not None and self.frames is None:
             raise mistake("goes together with frames and count", ["per"])
+        if self.each and (self.frames is None or self.per is not None):
+            raise mistake("goes together with frames and count, and not with per", ["each"])
         return self
 
 
 class RecordEntry(Definition):
     """A record that has to be reported; what is not given is not looked at. `optional`: it may be missing.
 
-    `valid` false: "no value". `any`: whatever it says.
+    `valid` false: "no value". `any`: whatever it says. `sent`: what the meter sent as the record of this number.
     """
 
     value: int | float | str | None = None
@@ -111,6 +115,7 @@ class RecordEntry(Definition):
     valid: bool = True
     optional: bool = False
     any: bool = False
+    sent: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -104,7 +104,7 @@ def mismatch(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -
         if kind == "value" and bool(getattr(report, flag)) != (flag in flags):
             different.append(f"{flag} is {str(getattr(report, flag)).lower()}")
     if entry.records is not None:
-        found = align(report.records, [_wanted(each) for each in entry.records])
+        found = align(report.records, _wanted_records(entry.records, turn, seen))
         different += found[0]
         loose += found[1]
     elif kind == "value":
@@ -127,6 +127,35 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
         if actual != wanted:
             (loose if actual is None else different).append(f"header.{name} is {actual}, expected {wanted}")
     return different, loose
+
+
+def _wanted_records(entries: Sequence[RecordEntry], turn: Turn, seen: Seen) -> list[TrueRecord | None]:
+    sent: list[TrueRecord] = []
+    if any(entry.sent for entry in entries):
+        telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
+        sent = [record for telegram in telegrams for record in telegram.records]
+    wanted = []
+    for number, entry in enumerate(entries):
+        if not entry.sent:
+            wanted.append(_wanted(entry))
+        elif number < len(sent):
+            wanted.append(_sent(entry, sent[number]))
+        elif not entry.optional:
+            wanted.append(TrueRecord(ExpectedRecord("a record that the meter did not send")))
+    return wanted
+
+
+def _sent(entry: RecordEntry, record: TrueRecord) -> TrueRecord:
+    """What the meter sent; its place is looked at where the entry says one."""
+    expected = replace(
+        record.expected,
+        storage=entry.storage,
+        tariff=entry.tariff,
+        subunit=entry.subunit,
+        function=entry.function,
+        telegram=entry.telegram,
+    )
+    return replace(record, expected=expected, optional=entry.optional)
 
 
 def _wanted(entry: RecordEntry) -> TrueRecord | None:

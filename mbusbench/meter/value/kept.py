@@ -13,12 +13,12 @@ from typing import Protocol
 
 from mbusbench.codec.data_field import encode_value, raw_value
 from mbusbench.meter.clock import MeterClock, dated
-from mbusbench.meter.generator import Generator
-from mbusbench.meter.moments import Extreme, Stored
 from mbusbench.meter.plan import Encode, no_value, packed
 from mbusbench.meter.record_definition import REAL32, Record
-from mbusbench.meter.signal import Area, Signal
-from mbusbench.meter.values import Values
+from mbusbench.meter.value.device_values import Values
+from mbusbench.meter.value.generator import Generator
+from mbusbench.meter.value.moments import Extreme, Stored
+from mbusbench.meter.value.signal import Area, Signal
 
 _PUT_FORWARD = 2 * 3600 * 10**9  # more than a clock is put forward or back for summer time
 

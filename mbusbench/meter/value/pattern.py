@@ -21,9 +21,9 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from mbusbench.definition.document import MAX_BYTES
 from mbusbench.definition.fields import NANOSECONDS, Duration, Exact, duration, in_range, one_of
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
-from mbusbench.meter import curve
-from mbusbench.meter.curve import Curve, Piece
-from mbusbench.meter.points import Shape, points_field
+from mbusbench.meter.value import curve
+from mbusbench.meter.value.curve import Curve, Piece
+from mbusbench.meter.value.points import Shape, points_field
 
 DAY = NANOSECONDS["d"]
 MAX_POINTS = 5000

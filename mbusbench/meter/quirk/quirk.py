@@ -1,7 +1,7 @@
 """What a named quirk is: a row with its source and options, and the change that it makes to one meter.
 
 A change is a set of slave settings, pieces around the slave machine, another identity, other telegrams, effects on what
-the meter sends, or a second meter in the same housing. The rows are in quirks.py.
+the meter sends, or a second meter in the same housing. The rows are in table.py.
 """
 
 from __future__ import annotations

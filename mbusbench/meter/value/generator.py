@@ -35,11 +35,11 @@ from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import NANOSECONDS, Duration, Exact, duration, in_range, one_of
 from mbusbench.definition.validation import Definition, mistake, shown
-from mbusbench.meter import curve
-from mbusbench.meter.curve import Curve
-from mbusbench.meter.moments import Extreme, Stored
-from mbusbench.meter.pattern import Draws, RandomWalk, Series, Yearly, midnight_phase
-from mbusbench.meter.points import Shape, points_field, time_of_day
+from mbusbench.meter.value import curve
+from mbusbench.meter.value.curve import Curve
+from mbusbench.meter.value.moments import Extreme, Stored
+from mbusbench.meter.value.pattern import Draws, RandomWalk, Series, Yearly, midnight_phase
+from mbusbench.meter.value.points import Shape, points_field, time_of_day
 
 DAY = NANOSECONDS["d"]
 _RANDOM_STEPS = 10**6

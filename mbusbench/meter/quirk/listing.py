@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, Validat
 
 from mbusbench.definition.validation import did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import MBusUsageError
-from mbusbench.meter.quirk import Quirk, Quirks, UsedQuirk, contradictions
-from mbusbench.meter.quirks import QUIRKS
+from mbusbench.meter.quirk.quirk import Quirk, Quirks, UsedQuirk, contradictions
+from mbusbench.meter.quirk.table import QUIRKS
 
 MAX_QUIRKS = len(QUIRKS)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from mbusbench.definition.document import Path_
 from mbusbench.definition.validation import did_you_mean
-from mbusbench.meter.generator import Generator, NamedValue
 from mbusbench.meter.record_definition import Record
-from mbusbench.meter.signal import Signal, SignalError
-from mbusbench.meter.values import INTEGRALS, Values, is_unit, rate_worth, unit_worth
+from mbusbench.meter.value.device_values import INTEGRALS, Values, is_unit, rate_worth, unit_worth
+from mbusbench.meter.value.generator import Generator, NamedValue
+from mbusbench.meter.value.signal import Signal, SignalError
 
 if TYPE_CHECKING:
     from mbusbench.meter.definition import Device

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from mbusbench.codec.vib import ValueInformationBlock, quantities
 from mbusbench.errors import DecodeError
-from mbusbench.meter import signal
-from mbusbench.meter.curve import Register, line
-from mbusbench.meter.generator import Condition, Generator, NamedValue, number
 from mbusbench.meter.record_definition import Record
-from mbusbench.meter.signal import Signal
+from mbusbench.meter.value import signal
+from mbusbench.meter.value.curve import Register, line
+from mbusbench.meter.value.generator import Condition, Generator, NamedValue, number
+from mbusbench.meter.value.signal import Signal
 
 if TYPE_CHECKING:
     from mbusbench.meter.definition import Device

@@ -16,8 +16,8 @@ from itertools import pairwise
 from math import lcm
 from typing import NamedTuple
 
-from mbusbench.meter import polynomial
-from mbusbench.meter.polynomial import Polynomial
+from mbusbench.meter.value import polynomial
+from mbusbench.meter.value.polynomial import Polynomial
 
 Register = Callable[[int], int]
 

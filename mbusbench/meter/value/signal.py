@@ -15,9 +15,9 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import comb, lcm
 
-from mbusbench.meter import polynomial
-from mbusbench.meter.curve import Curve, Piece, Register
-from mbusbench.meter.polynomial import Polynomial
+from mbusbench.meter.value import polynomial
+from mbusbench.meter.value.curve import Curve, Piece, Register
+from mbusbench.meter.value.polynomial import Polynomial
 
 LONGEST_FAST = 64 * 86400 * 10**9
 MAX_PIECES = 20_000

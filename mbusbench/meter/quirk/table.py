@@ -19,8 +19,8 @@ from mbusbench.line.answer_faults import Late
 from mbusbench.line.effect import Effect
 from mbusbench.line.faults import Gaps, Leading, Trailing, Truncate
 from mbusbench.line.frame_faults import WrongLength
-from mbusbench.meter.quirk import NO_SOURCE, Change, OnTheWire, Quirk, quirk
-from mbusbench.meter.quirk_telegrams import empty_telegram_last, more_for_nothing, plain_text_unit
+from mbusbench.meter.quirk.quirk import NO_SOURCE, Change, OnTheWire, Quirk, quirk
+from mbusbench.meter.quirk.telegrams import empty_telegram_last, more_for_nothing, plain_text_unit
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave import quirk_answers as answers
 from mbusbench.protocol.slave import quirk_requests as requests
