@@ -1,8 +1,8 @@
-"""Who reads which connection, where several workers share a configuration: decided by each worker alone, from one table.
+"""Who reads which connection, where several workers share a configuration: each worker decides alone, from one table.
 
 A worker may have as many as are its fair share; the first workers by name have one more where the division leaves a
-remainder. Who has too many gives up, who has too few takes what is free: nothing else moves, so that a worker that comes
-or goes disturbs as few buses as possible.
+remainder. Who has too many gives up, who has too few takes what is free. Nothing else moves, so that a worker that
+comes or goes disturbs as few buses as possible.
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ def shares(worker: str, workers: Collection[str], connections: Collection[str], 
     free = [name for name in wanted if name not in holders]
     gone = [name for name in sorted(holders) if holders[name] == worker and name not in set(wanted)]
     keep, surplus = mine[:allowed], mine[allowed:]
-    return Shares(tuple(keep), tuple(free[: allowed - len(keep)]), tuple([*surplus, *gone]))
+    return Shares(tuple(keep), tuple(free[: allowed - len(keep)]), (*surplus, *gone))
