@@ -235,7 +235,8 @@ class MBusMaster(Commands):
             stale = self._is_stale(result)
         if result.failure is not None:
             raise self._error(result.failure, target)
-        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
+        now = utc_now(asyncio.get_running_loop())
+        return slave_data(result.telegrams, result.address, now, stale=stale, ended=result.ended)
 
     async def scan_addresses(
         self, addresses: Iterable[int] = range(251), progress: Progress | None = None

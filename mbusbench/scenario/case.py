@@ -211,7 +211,7 @@ def _forbidden(seen: Seen) -> list[Finding]:
     found = []
     for frame in seen.traffic.sent:
         for pattern in never.wire:
-            if pattern.matches(frame.raw, frame.item):
+            if pattern.matches(*frame.sent):
                 text = f"never {pattern.text}. Saw {shown(frame)}"
                 found.append(Finding(Column.WIRE, Verdict.FAIL, text, frame.position))
     for turns in seen.turns:

@@ -30,8 +30,8 @@ from mbusbench.scenario.matrix import Variant, read_scenario
 from mbusbench.scenario.output.recording import file_name, recorded
 from mbusbench.scenario.output.results import CaseResult, MasterResult, VariantResult
 from mbusbench.scenario.pool import Broken, each_result
-from mbusbench.scenario.running import ENDPOINTS
 from mbusbench.scenario.selection import SANITY_FIRST, SANITY_LAST
+from mbusbench.scenario.serving import ENDPOINTS
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict, worst
 from mbusbench.trace.event import Kind, TraceEvent
 

@@ -45,6 +45,11 @@ class MasterFrame:
         return self.frame.item
 
     @property
+    def sent(self) -> tuple[bytes, Frame | Reject, int]:
+        """What patterns look at: bytes, frame, baud rate."""
+        return self.frame.raw, self.frame.item, self.frame.baud
+
+    @property
     def address(self) -> int | None:
         item = self.frame.item
         return item.address if isinstance(item, ShortFrame | LongFrame) else None

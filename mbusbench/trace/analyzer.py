@@ -125,7 +125,7 @@ class Analyzer:
             return []
         if self._answer_end is not None:
             return [Finding(frame.start, "no-idle-time", said)] if silence < idle_time(frame.baud) else []
-        if silence < response_window(frame.baud)[1]:
+        if silence < response_window(exchange.attempts[-1].baud or frame.baud)[1]:
             return [Finding(frame.start, "request-before-timeout", said)]
         return []
 
@@ -178,7 +178,7 @@ class Analyzer:
         exchange.answer = frame
         exchange.response_delay = delay
         self._judge_delay(exchange, frame, delay)
-        self._counts.answered(asked)
+        self._counts.answered(asked, isinstance(answer, SingleCharacter))
         if isinstance(answer, LongFrame):
             self._judge_repeat(exchange, frame, asked.address)
 
@@ -230,10 +230,11 @@ class Analyzer:
 
 
 def _is_repeat(exchange: Exchange, frame: TimedFrame) -> bool:
-    """The same request again, while its answer is still due."""
+    """The same request again, while its answer is still due. At another rate it is another one."""
     if exchange.result is Result.ANSWERED or not exchange.expects_answer:
         return False
-    return exchange.attempts[-1].raw == frame.raw
+    last = exchange.attempts[-1]
+    return last.raw == frame.raw and last.baud == frame.baud
 
 
 def _is_request(control: int) -> bool:

@@ -14,10 +14,13 @@ _SERVICES = {0x3: Service.SND_UD, 0xA: Service.REQ_UD1, 0xB: Service.REQ_UD2}
 
 
 class FrameCounts:
-    """Memory of the last bit for each address and service, and whether its frame was answered."""
+    """Memory of the last bit for each address and service, and whether its frame was answered.
+
+    None is for E5 instead of data: whether the bit changes then, masters see differently.
+    """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[int, Service], tuple[int, bool]] = {}
+        self._last: dict[tuple[int, Service], tuple[int, bool | None]] = {}
         self._reset: set[int] = set()
         self._used_since_reset: set[tuple[int, Service]] = set()
 
@@ -37,16 +40,17 @@ class FrameCounts:
             return Sequence.FIRST, None
         if fcb == last[0]:
             return Sequence.REPEAT, "fcb-not-toggled" if last[1] else None
-        return Sequence.NEW, None if last[1] else "fcb-toggled-without-answer"
+        return Sequence.NEW, "fcb-toggled-without-answer" if last[1] is False else None
 
-    def answered(self, frame: ShortFrame | LongFrame) -> None:
-        """A good answer to the request was on the line."""
+    def answered(self, frame: ShortFrame | LongFrame, acknowledged: bool = False) -> None:
+        """A good answer to the request was on the line, `acknowledged`: E5."""
         if frame.control == control_field.SND_NKE or is_selection(frame):
             self.reset(frame.address)
             return
         service = _SERVICES.get(control_field.function_code(frame.control))
         if service is not None and frame.control & control_field.FCV:
-            self._last[(frame.address, service)] = (frame.control >> 5 & 1, True)
+            is_empty = acknowledged and service is not Service.SND_UD
+            self._last[(frame.address, service)] = (frame.control >> 5 & 1, None if is_empty else True)
 
     def unanswered(self, item: Frame | Reject) -> None:
         """What seemed to be the answer was none that a master could use."""

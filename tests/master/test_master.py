@@ -398,7 +398,7 @@ async def test_e5_in_mid_readout_ends_it() -> None:
     async with MBusMaster(bus) as master:
         data = await master.query(5)
     assert litres(data) == [5002, 5003]
-    assert data.more_records_follow
+    assert not data.more_records_follow
 
 
 async def test_babble_is_not_sent_into_and_ends() -> None:

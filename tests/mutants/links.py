@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mbusbench.bus.endpoints.memory import MemoryStream
 from mbusbench.codec.frame import Frame, LongFrame
 from mbusbench.codec.frame_reader import FrameReader, Reject
 from mbusbench.master import master
@@ -71,4 +72,6 @@ def _one_reset(address: int, fcb: MasterFcb) -> Procedure[Failure | None]:
 
 without_link_reset = patched(readout, link_reset=_no_reset)
 with_one_link_reset = patched(readout, link_reset=_one_reset)
+by_character = patched(MemoryStream, take_whole_answers=lambda self: None)
+"""Answers come character by character, so that limits within an answer are met."""
 without_toggling = patched(MasterFcb, success=lambda self, *of: None)

@@ -98,6 +98,15 @@ def test_third_repeat_is_one_too_many() -> None:
     assert not _rules(*_analyzed(*[("master", REQUEST, LAST)] * 3))
 
 
+def test_request_at_another_rate_is_no_repeat_and_waits_as_long_as_the_rate_before_says() -> None:
+    slow = [event._replace(baud=300) for event in _conversation(*[("master", REQUEST, LAST)] * 3)]
+    fast = _conversation(*[("master", REQUEST, LAST)] * 4)
+    late = [event._replace(time=event.time + slow[-1].end + response_window(300)[1]) for event in fast]
+    exchanges = analyze([*slow, *late])
+    assert [len(exchange.attempts) for exchange in exchanges] == [3, 4]
+    assert _rules(*exchanges) == ["request-before-timeout"] * 2 + ["too-many-attempts"]
+
+
 def test_master_that_does_not_wait_for_an_answer_is_found() -> None:
     assert _rules(*_analyzed(("master", REQUEST), ("master", REQUEST, LAST - 1))) == ["request-before-timeout"]
     assert _rules(*_analyzed(("master", REQUEST), ("master", RESET, LAST - 1))) == ["request-before-timeout"]
@@ -261,6 +270,12 @@ def test_frame_count_bit_that_stays_after_an_answer_is_found() -> None:
 def test_frame_count_bit_that_changes_without_an_answer_is_found() -> None:
     exchanges = _analyzed(("master", REQUEST), ("master", OTHER_FCB, LAST), ("slave", TELEGRAM))
     assert (_rules(*exchanges), exchanges[1].sequence) == (["fcb-toggled-without-answer"], "new")
+
+
+@pytest.mark.parametrize("following", [REQUEST, OTHER_FCB])
+def test_after_e5_instead_of_data_the_frame_count_bit_may_change_or_stay(following: bytes) -> None:
+    exchanges = _analyzed(("master", REQUEST), ("slave", ACKNOWLEDGED), ("master", following), ("slave", TELEGRAM))
+    assert _rules(*exchanges) == []
 
 
 def test_services_and_addresses_have_frame_count_bits_of_their_own() -> None:

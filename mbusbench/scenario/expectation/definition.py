@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from mbusbench.definition.fields import Byte, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
+from mbusbench.meter.definition import Baud
 from mbusbench.scenario.duration import Span
 from mbusbench.scenario.pattern import MANY, FramePattern, Item
 from mbusbench.scenario.report import ERROR_KINDS
@@ -67,11 +68,11 @@ Count = Annotated[tuple[int, int], PlainValidator(_count)]
 
 
 class WireCheck(Definition):
-    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first five.
+    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first six.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
     `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
-    with `each`, of those with the same content (whatever their C).
+    with `each`, of those with the same content (whatever their C). `baud`: the rate at which each is sent.
     """
 
     sequence: Items | None = None
@@ -79,6 +80,7 @@ class WireCheck(Definition):
     only: Patterns | None = None
     never: Patterns | None = None
     frames: Pattern | None = None
+    baud: Baud | None = None
     count: Count | None = None
     per: Pattern | None = None
     each: bool = False
@@ -86,7 +88,7 @@ class WireCheck(Definition):
 
     @model_validator(mode="after")
     def _one(self) -> WireCheck:
-        kinds = ("sequence", "order", "only", "never", "frames")
+        kinds = ("sequence", "order", "only", "never", "frames", "baud")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             raise mistake(f"exactly one of {', '.join(kinds)} is needed")
@@ -196,13 +198,15 @@ class TimingCheck(Definition):
     """A time on the line, or of a step.
 
     `from`, `to`: from the end of each such frame to the beginning of the next one that is `to`; `to` may be `next`, or
-    `end` (of the step). `idle_before`: silence on the line before each such frame. Neither: how long the `step` takes.
-    `nth` is one of them only. `tolerated` is a longer time that is non-strict.
+    `end` (of the step). `idle_before`: silence on the line before each such frame. `within`: the longest pause between
+    two characters of each such frame. None of these: how long the `step` takes. `nth` is one of the frames only.
+    `tolerated` is a longer time that is non-strict.
     """
 
     from_: Pattern | None = Field(default=None, alias="from")
     to: str = "next"
     idle_before: Pattern | None = None
+    within: Pattern | None = None
     nth: Annotated[int, in_range(1, 100_000)] | None = None
     step: str | None = None
     least: Span | None = None
@@ -211,10 +215,11 @@ class TimingCheck(Definition):
 
     @model_validator(mode="after")
     def _complete(self) -> TimingCheck:
-        if self.from_ is not None and self.idle_before is not None:
-            raise mistake("does not go together with from", ["idle_before"])
-        if self.from_ is None and self.idle_before is None and self.step is None:
-            raise mistake("exactly one of from, idle_before, step is needed")
+        given = [each is not None for each in (self.from_, self.idle_before, self.within)]
+        if sum(given) > 1:
+            raise mistake("from, idle_before and within do not go together")
+        if not any(given) and self.step is None:
+            raise mistake("exactly one of from, idle_before, within, step is needed")
         if self.least is None and self.most is None:
             raise mistake("least or most is needed")
         if self.to not in ("next", "end"):

@@ -37,6 +37,10 @@ def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | Non
             if silence is not None:
                 yield f"silence before {check.idle_before.text}", silence, frame.position
         return
+    if check.within is not None:
+        for frame in _chosen(check.within, frames, check.nth):
+            yield f"pause within {check.within.text}", frame.frame.pause, frame.position
+        return
     if check.from_ is None:
         for step in seen.steps(check.step):
             yield f"step {check.step}", step.result.ended - step.result.started, None
@@ -48,7 +52,7 @@ def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | Non
 
 
 def _chosen(pattern: FramePattern, frames: Sequence[MasterFrame], nth: int | None) -> list[MasterFrame]:
-    found = [frame for frame in frames if pattern.matches(frame.raw, frame.item)]
+    found = [frame for frame in frames if pattern.matches(*frame.sent)]
     return found if nth is None else found[nth - 1 : nth]
 
 
@@ -56,7 +60,7 @@ def _end(check: TimingCheck, frame: MasterFrame, frames: Sequence[MasterFrame], 
     if check.to != "end":
         pattern = None if check.to == "next" else FramePattern(check.to)
         for later in frames:
-            if later.start > frame.start and (pattern is None or pattern.matches(later.raw, later.item)):
+            if later.start > frame.start and (pattern is None or pattern.matches(*later.sent)):
                 return later.start
         if pattern is not None:
             return None

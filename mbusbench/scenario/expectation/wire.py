@@ -44,6 +44,11 @@ def _judge(check: WireCheck, frames: Sequence[MasterFrame]) -> tuple[str, int | 
                 if _is(pattern, frame):
                     return f"expected no {pattern.text}, saw {shown(frame)}", frame.position
         return None
+    if check.baud is not None:
+        for frame in frames:
+            if frame.frame.baud != check.baud:
+                return f"expected {check.baud} baud, saw {shown(frame)} at {frame.frame.baud}", frame.position
+        return None
     assert check.frames is not None
     assert check.count is not None
     if check.each:
@@ -58,11 +63,11 @@ def _judge(check: WireCheck, frames: Sequence[MasterFrame]) -> tuple[str, int | 
 
 
 def _is(pattern: FramePattern, frame: MasterFrame) -> bool:
-    return pattern.matches(frame.raw, frame.item)
+    return pattern.matches(*frame.sent)
 
 
 def _sequence(items: Sequence[Item], frames: Sequence[MasterFrame]) -> tuple[str, int | None] | None:
-    match = match_sequence(items, [(frame.raw, frame.item) for frame in frames])
+    match = match_sequence(items, [frame.sent for frame in frames])
     if match.ok:
         return None
     if match.fitted < len(frames):
