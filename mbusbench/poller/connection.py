@@ -72,6 +72,8 @@ class Connection:
         self.name = definition.name
         self.memory = memory or new_memory(definition)
         self.running = definition.enabled
+        self.due: int | None = None
+        """When the next cycle begins, in ns of UTC; None while one is under way."""
         self.schedule = Schedule(definition.rhythm, offset_of(definition.name, seed, definition.longest_offset))
         self.meters = tuple(
             Meter(self.name, each, self.memory.meter(each.address)) for each in definition.all_meters if each.enabled
@@ -90,7 +92,7 @@ class Connection:
             slot = self.schedule.current(now)
             following = self.schedule.next(slot, now)
             begin = now + min(self.schedule.offset, LONGEST_FIRST_OFFSET)
-            if self.memory.slot == slot or self.schedule.begin(following) <= begin:
+            if not self.meters_due(slot) or self.schedule.begin(following) <= begin:
                 slot, begin = following, self.schedule.begin(following)
             while await self._wait_until(begin):
                 if self.running:
@@ -128,10 +130,12 @@ class Connection:
         memory.counters["cycles"] += 1
         if self.redundancy.probe_is_due(started):
             await self._probe()
-        due = [meter for meter in self.meters if is_due(slot, meter.memory.slot, meter.definition.minimum_period)]
-        if await _Cycle(self, slot, due).run():
-            memory.slot = slot
+        if await _Cycle(self, slot, self.meters_due(slot)).run():
             memory.cycle_duration = self.now() - started
+
+    def meters_due(self, slot: int) -> list[Meter]:
+        """Those that are to be asked in that slot, and were not yet."""
+        return [meter for meter in self.meters if is_due(slot, meter.memory.slot, meter.definition.minimum_period)]
 
     @property
     def redundancy(self) -> Redundancy:
@@ -252,9 +256,11 @@ class Connection:
 
     async def _wait_until(self, begin: int) -> bool:
         """Wait; meanwhile try the main channel where that is due. False where the connection is to end."""
+        self.due = begin
         while not self._stopping:
             now = self.now()
             if now >= begin:
+                self.due = None
                 return True
             wait = min((begin - now) / 1e9, LONGEST_SLEEP)
             redundancy = self.redundancy
