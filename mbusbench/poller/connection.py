@@ -172,7 +172,7 @@ class Connection:
                 raise
         self.memory.counters["writes"] += 1
         now = self.now()
-        reading = meter.reading(data, f"{now // 1_000_000}", to_datetime(now), whole=True)
+        reading = meter.reading(data, f"write-{now // 1_000_000}", to_datetime(now), whole=True)
         assert reading is not None
         self._emit(reading)
         if was_taken(binding, sent, Readout(data)) is False:
