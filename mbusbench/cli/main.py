@@ -33,6 +33,7 @@ COMMANDS = {
     "find-baud": "Find the baud rate of meters.",
     "set-clock": "Set the clock of meters.",
     "send": "Send any command.",
+    "poll": "Read many meters again and again, as a file says, and give the readings on.",
     "sniff": "Stand between a master and a bus, and show what they say.",
     "record": "Make device and bus files of a bus that answers now.",
     "import": "Make device and bus files of what was recorded.",
