@@ -145,7 +145,8 @@ class Evidence:
         if not any(since <= time <= start for time in self._stale):
             return False
         # Of a meter that was heard once nobody knows what changes in its telegrams.
-        had = {each.raw for each in self._traffic.heard if since <= each.start < start and each.raw[4:6] == raw[4:6]}
+        heard = [each for each in self._traffic.heard if each.ok and since <= each.start < start]
+        had = {each.raw for each in heard if each.raw[4:6] == raw[4:6]}
         return raw not in had or len(had) < 2
 
     @cached_property

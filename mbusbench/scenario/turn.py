@@ -64,6 +64,8 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     frames = traffic.frames_between(step.result.started, step.result.ended)
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
+    if pause and len(set(targets)) == 1:
+        return starts + _after_pauses(frames, pause, len(targets) - 1, traffic)
     last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
@@ -87,6 +89,14 @@ def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
     if not answer.ok or isinstance(item, SingleCharacter):
         return answer.ok
     return request.address in (BROADCAST_REPLY, SELECTED) or getattr(item, "address", None) == request.address
+
+
+def _after_pauses(frames: Sequence[MasterFrame], pause: int, most: int, traffic: Traffic) -> list[int]:
+    """Where the turns of one target begin that come after pauses: after the longest, where there are too many."""
+    pairs = zip(frames, frames[1:], strict=False)
+    silences = [(frame.start - _over(last, frame.start, traffic), frame.start) for last, frame in pairs]
+    longest = sorted((each for each in silences if each[0] >= pause), reverse=True)[:most]
+    return sorted(start for _, start in longest)
 
 
 def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:
