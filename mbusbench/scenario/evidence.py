@@ -53,20 +53,13 @@ class Content:
         position = 0
         while position < len(self.data):
             found = candidate(self.data, position)
-            size = _size(found)
-            if size and not any(self.wrong[position : position + size]):
-                assert found is not None
+            size = len(found.encode()) if isinstance(found, Frame) else 0
+            if isinstance(found, Frame) and not any(self.wrong[position : position + size]):
                 raw = self.data[position : position + size]
                 yield Found(found, raw, self.starts[position], self.ends[position + size - 1])
                 position += size
             else:
                 position += 1
-
-
-def _size(found: object) -> int:
-    if isinstance(found, SingleCharacter):
-        return 1
-    return len(found.encode()) if isinstance(found, ShortFrame | LongFrame) else 0
 
 
 class Evidence:
@@ -255,7 +248,9 @@ def _single(event: TraceEvent) -> Iterable[tuple[int, int, int, bool]]:
 
 
 def _is_reset(item: object) -> bool:
-    return is_selection(item) or (isinstance(item, ShortFrame) and item.control == SND_NKE)
+    if isinstance(item, LongFrame):
+        return is_selection(item)
+    return isinstance(item, ShortFrame) and item.control == SND_NKE
 
 
 def _concerns(before: object, item: object) -> bool:

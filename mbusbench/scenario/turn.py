@@ -6,6 +6,7 @@ reset after an answer.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -93,8 +94,9 @@ def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
 
 def _after_pauses(frames: Sequence[MasterFrame], pause: int, most: int, traffic: Traffic) -> list[int]:
     """Where the turns of one target begin that come after pauses: after the longest, where there are too many."""
-    pairs = zip(frames, frames[1:], strict=False)
-    silences = [(frame.start - _over(last, frame.start, traffic), frame.start) for last, frame in pairs]
+    silences = [
+        (frame.start - _over(last, frame.start, traffic), frame.start) for last, frame in itertools.pairwise(frames)
+    ]
     longest = sorted((each for each in silences if each[0] >= pause), reverse=True)[:most]
     return sorted(start for _, start in longest)
 
