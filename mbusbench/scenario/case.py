@@ -27,6 +27,9 @@ from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
 
+_LONGEST_HOLE = 50_000_000
+"""ns by which characters may be late, and no master gives their answer up for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -239,7 +242,9 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
 
 
 def _answered_late(seen: Seen) -> bool:
-    """Whether an answer was late by the host's lag, and would not have been without it."""
+    """Whether an answer was late by the host's lag, and would not have been without it; or had a hole by it."""
+    if any((frame.lag or 0) >= _LONGEST_HOLE for frame in seen.traffic.heard):
+        return True
     return any(
         finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
         for exchange in seen.traffic.exchanges
