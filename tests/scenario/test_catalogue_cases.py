@@ -70,3 +70,11 @@ def test_a_hole_that_the_host_made_in_an_answer_makes_failures_inconclusive(lag:
     events = tuple(event._replace(lag=lag) if event.kind is Kind.RECEIVED else event for event in observation.events)
     seen = Seen(variant.definition, replace(observation, events=events, lag=lag), running.meters, master.claims)
     assert judge(seen, running.addresses, running.unfired)[1] is verdict
+
+
+def test_a_master_that_breaks_in_this_process_has_crashed_and_not_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MasterFcb, "success", lambda self: None)
+    (variant,) = case("SAN-01")
+    judgement = run_variant(variant, BuiltinMaster(), 7)
+    assert judgement.verdict is Verdict.FAIL
+    assert any(finding.text.startswith("read: TypeError") for finding in judgement.findings)
