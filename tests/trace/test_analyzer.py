@@ -98,6 +98,17 @@ def test_third_repeat_is_one_too_many() -> None:
     assert not _rules(*_analyzed(*[("master", REQUEST, LAST)] * 3))
 
 
+def test_command_may_go_on_from_a_bit_that_all_services_share() -> None:
+    first, second = (LongFrame(control, 253, 0x51, b"\x01\x7a\x07").encode() for control in (0x73, 0x53))
+    selected = [("master", SELECT), ("slave", ACKNOWLEDGED)]
+    assert not _rules(*_analyzed(*selected, ("master", second)))
+    assert not _rules(*_analyzed(*selected, ("master", first)))
+    read = [("master", RESET), ("slave", ACKNOWLEDGED), ("master", REQUEST), ("slave", TELEGRAM)]
+    shared = LongFrame(0x53, 5, 0x51, b"\x01\x7a\x07").encode()
+    assert not _rules(*_analyzed(*read, ("master", shared)))
+    assert _rules(*_analyzed(*read[:2], ("master", shared))) == ["fcb-after-reset"]
+
+
 def test_request_at_another_rate_is_no_repeat_and_waits_as_long_as_the_rate_before_says() -> None:
     slow = [event._replace(baud=300) for event in _conversation(*[("master", REQUEST, LAST)] * 3)]
     fast = _conversation(*[("master", REQUEST, LAST)] * 4)

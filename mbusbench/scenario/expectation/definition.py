@@ -140,7 +140,8 @@ class ReportEntry(Definition):
     """What one entry of a report says: `value`, `ok`, `error` or the name of an error, or several with `|`.
 
     `value` is everything that the meter sent in this readout and nothing else. Behind it may stand `more`, `partial`,
-    `stale` or `incomplete` (some of it), and `x3` for three entries.
+    `stale` or `incomplete` (some of it), and `x3` for three entries. `share`: so many percent of them at least are the
+    first of several.
     """
 
     is_: str = Field(default="value", alias="is")
@@ -154,6 +155,7 @@ class ReportEntry(Definition):
     records: list[RecordEntry] | None = None
     header: dict[str, int | str] = Field(default={})
     strict: bool = False
+    share: Annotated[int, in_range(1, 100)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -198,7 +200,8 @@ class TimingCheck(Definition):
     `from`, `to`: from the end of each such frame to the beginning of the next one that is `to`; `to` may be `next`, or
     `end` (of the step). `idle_before`: silence on the line before each such frame. `within`: the longest pause between
     two characters of each such frame. None of these: how long the `step` takes. `nth` is one of the frames only.
-    `tolerated` is a longer time that is non-strict.
+    `tolerated` is a longer time that is non-strict. `growth`: the last tenth of the turns of the `step` takes at most
+    so many times as long as the first one.
     """
 
     from_: Pattern | None = Field(default=None, alias="from")
@@ -210,6 +213,7 @@ class TimingCheck(Definition):
     least: Span | None = None
     most: Span | None = None
     tolerated: Span | None = None
+    growth: float | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> TimingCheck:
@@ -218,8 +222,10 @@ class TimingCheck(Definition):
             raise mistake("from, idle_before and within do not go together")
         if not any(given) and self.step is None:
             raise mistake("exactly one of from, idle_before, within, step is needed")
-        if self.least is None and self.most is None:
-            raise mistake("least or most is needed")
+        if self.least is None and self.most is None and self.growth is None:
+            raise mistake("least, most or growth is needed")
+        if self.growth is not None and (any(given) or self.step is None):
+            raise mistake("goes together with step", ["growth"])
         if self.to not in ("next", "end"):
             try:
                 FramePattern(self.to)
