@@ -160,7 +160,9 @@ def _expected(seen: Seen, addresses: Sequence[int]) -> list[Finding]:
         elif _tolerated(column, seen, addresses):
             found += [_as(each, Verdict.NON_STRICT, "tolerated: ") for each in findings]
         elif definition.level is not Level.MUST:
-            found += [_as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings]
+            found += [
+                each if each.is_untrue else _as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings
+            ]
         else:
             found += findings
     return found

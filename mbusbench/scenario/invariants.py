@@ -17,7 +17,7 @@ from mbusbench.scenario.expectation.timing import LAG_FACTOR
 from mbusbench.scenario.expectation.wire import shown
 from mbusbench.scenario.observation import PerformedStep
 from mbusbench.scenario.pattern import is_selection
-from mbusbench.scenario.report import RecordReport, contradictions, shown_value
+from mbusbench.scenario.report import HeaderReport, MeterReport, RecordReport, contradictions, shown_value
 from mbusbench.scenario.traffic import MasterFrame
 from mbusbench.scenario.truth import Delivered
 from mbusbench.scenario.turn import Turn, fits, is_fresh
@@ -79,7 +79,8 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
                 yield _broken(name, Column.WIRE, f"{finding.words} Saw {finding.text}", position)
             elif finding.rule in _RULES:
                 name, column = _RULES[finding.rule]
-                is_sure = column is not Column.TIMING or not margin or (finding.time, finding.rule) in sure
+                is_about_time = column is Column.TIMING or name == "INV-01"
+                is_sure = not is_about_time or not margin or (finding.time, finding.rule) in sure
                 verdict = Verdict.FAIL if is_sure else Verdict.INCONCLUSIVE
                 yield Finding(column, verdict, f"{finding.words} Saw {finding.text}", position, name)
 
@@ -209,10 +210,11 @@ def _true_values(seen: Seen) -> Iterator[Finding]:
 
 def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
     entry = turn.entry
-    if entry is None or not entry.records:
+    if entry is None or not (entry.records or entry.header):
         return
     came = [each for each in seen.truth.between(turn.start, turn.end) if fits(each, turn.target)]
     fresh = [each for each in came if is_fresh(each, turn)]
+    yield from _true_header(entry, came)
     for record in entry.records:
         if any(not compare(record, each, strict=False)[0] for telegram in fresh for each in telegram.records):
             continue
@@ -223,6 +225,19 @@ def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
         position = seen.traffic.position(came[-1].start) if came else None
         yield _broken("INV-15", Column.REPORT, f"{value} was {how} in this readout: {told(entry)}", position)
         return
+
+
+def _true_header(entry: MeterReport, came: Sequence[Delivered]) -> Iterator[Finding]:
+    """What is told of the header was in one, each field for itself."""
+    headers = [each.header for each in came if each.header is not None]
+    for name in HeaderReport.model_fields:
+        told_field = getattr(entry.header, name, None)
+        if told_field is None or not headers:
+            continue
+        true = sorted({str(getattr(header, name)) for header in headers} - {"None"})
+        if true and str(told_field).upper() not in map(str.upper, true):
+            text = f"{name} {told_field} was in no header of this meter, but {' or '.join(true)}: {told(entry)}"
+            yield _broken("INV-15", Column.REPORT, text)
 
 
 def _is_in(record: RecordReport, telegrams: Sequence[Delivered]) -> bool:

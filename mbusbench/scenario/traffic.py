@@ -61,10 +61,11 @@ def in_order(events: Iterable[TraceEvent]) -> tuple[TraceEvent, ...]:
 
 
 class Traffic:
-    """`events` in the order of time."""
+    """`events` in the order of time. `reaction` (ns) is what a master takes to notice a character."""
 
-    def __init__(self, events: Sequence[TraceEvent]) -> None:
+    def __init__(self, events: Sequence[TraceEvent], reaction: int = 0) -> None:
         self.events = events
+        self._reaction = reaction
 
     @cached_property
     def sent(self) -> list[MasterFrame]:
@@ -91,7 +92,7 @@ class Traffic:
         events = [
             event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event for event in self.events
         ]
-        return analyze(events, port=1, tolerance=tolerance)
+        return analyze(events, port=1, tolerance=tolerance, reaction=self._reaction)
 
     def _frames(self, kind: Kind) -> list[TimedFrame]:
         assembler = Assembler()

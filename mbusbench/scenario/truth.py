@@ -105,6 +105,7 @@ class Truth:
         else:
             pairs = zip(generated, data.records, strict=True)
             records = tuple(_true(record, value) for value, record in pairs)
+        records += tuple(_of_manufacturer(each) for each in data.manufacturer_data if each)
         header = HeaderReport(
             id=data.serial_number,
             manufacturer=data.manufacturer,
@@ -187,6 +188,11 @@ class Truth:
                     return None
                 return [each.shown for each in readings]
         return None
+
+
+def _of_manufacturer(data: str) -> TrueRecord:
+    """What stands behind the records may be shown as hex digits, or not at all."""
+    return TrueRecord(ExpectedRecord(data.upper()), optional=True)
 
 
 def _ends(rest: bytes) -> bool:

@@ -14,6 +14,9 @@ from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Truth
 from mbusbench.scenario.turn import Turn, turns_of
 
+REACTION = 30_000_000
+"""ns between a character on the line and a process that knows of it, on the wall clock, its request included."""
+
 
 @dataclass(eq=False)
 class Seen:
@@ -26,7 +29,7 @@ class Seen:
 
     @cached_property
     def traffic(self) -> Traffic:
-        return Traffic(self.observation.events)
+        return Traffic(self.observation.events, 0 if self.observation.lag is None else REACTION)
 
     @cached_property
     def truth(self) -> Truth:
