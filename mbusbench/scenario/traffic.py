@@ -77,6 +77,15 @@ class Traffic:
         """What reached the master's port, its own echo aside."""
         return [frame for frame in self._frames(Kind.RECEIVED) if ECHO not in frame.cause]
 
+    def heard_between(self, start: int, end: int) -> list[TimedFrame]:
+        """What began to arrive in this time, its end not included."""
+        starts = self._heard_starts
+        return self.heard[bisect_left(starts, start) : bisect_left(starts, end)]
+
+    @cached_property
+    def _heard_starts(self) -> list[int]:
+        return [each.start for each in self.heard]
+
     @cached_property
     def answered(self) -> list[TimedFrame]:
         """What slaves sent, each as it left it."""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from awesomeversion import AwesomeVersion
+from custom_components.mbusbench.kinds import KINDS
 from homeassistant.loader import Integration, async_get_integration
-from homeassistant.requirements import pip_kwargs  # noqa: F401  the module that reads `requirements`
 from packaging.requirements import Requirement
 
 import mbusbench
-from custom_components.mbusbench.kinds import KINDS
 
 HERE = Path(__file__).resolve().parent.parent / "custom_components" / "mbusbench"
 MANIFEST = json.loads((HERE / "manifest.json").read_text())

@@ -9,6 +9,7 @@ from functools import cached_property
 from mbusbench.meter.meter import Meter
 from mbusbench.scenario.definition import ScenarioDefinition
 from mbusbench.scenario.driver.claims import Claims
+from mbusbench.scenario.evidence import Evidence
 from mbusbench.scenario.observation import Observation, PerformedStep
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Truth
@@ -39,7 +40,11 @@ class Seen:
         except ValueError:
             key = None
         usable = key if key and len(key) == 16 else None
-        return Truth(self.traffic, self.meters, usable, self.observation.primed)
+        return Truth(self.traffic, self.meters, usable, self.observation.primed, self.evidence.whole_frames())
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self.traffic, is_virtual=self.observation.lag is None)
 
     @cached_property
     def turns(self) -> list[list[Turn]]:
