@@ -336,10 +336,12 @@ def _not_there(turn: Turn, seen: Seen) -> str | None:
         return None
     if any(_digits(meter.wire_address) == (entry.secondary or "").upper() for meter in meters):
         return None
-    if turn.step.action.name == "scan" and entry.address is not None:
-        # An acknowledge says not whose it is.
-        if entry.address in seen.observation.addresses or seen.evidence.heard_from(entry.address, turn.start, turn.end):
-            return None
+    is_scanned = turn.step.action.name == "scan" and entry.address is not None
+    if is_scanned and entry.address in seen.observation.addresses:
+        return None
+    # An acknowledge says not whose it is.
+    if is_scanned and seen.evidence.heard_from(entry.address or 0, turn.start, turn.end):
+        return None
     return f"{entry.secondary or entry.address} is not on the bus"
 
 
