@@ -68,6 +68,8 @@ class Connection:
         self.name = definition.name
         self.memory = memory or new_memory(definition)
         self.running = definition.enabled
+        self.due: int | None = None
+        """When the next cycle begins, or the one that is under way began (ns of UTC)."""
         self.schedule = Schedule(definition.rhythm, offset_of(definition.name, seed, definition.longest_offset))
         self.meters = tuple(
             Meter(self.name, each, self.memory.meter(each.address)) for each in definition.all_meters if each.enabled
@@ -248,6 +250,7 @@ class Connection:
 
     async def _wait_until(self, begin: int) -> bool:
         """Wait; meanwhile try the main channel where that is due. False where the connection is to end."""
+        self.due = begin
         while not self._stopping:
             now = self.now()
             if now >= begin:
