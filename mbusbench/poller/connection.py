@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mbusbench.clock import utc_now
+from mbusbench.codec.address import SecondaryAddress
 from mbusbench.errors import (
     MBusConnectionError,
     MBusError,
@@ -20,7 +21,7 @@ from mbusbench.errors import (
     MBusTimeoutError,
     MBusWrongAddressError,
 )
-from mbusbench.master.keys import Keys
+from mbusbench.master.keys import Key
 from mbusbench.master.results import MBusSlaveData
 from mbusbench.poller.binding import Binding, Readout
 from mbusbench.poller.channels import Channels, SourceOf, configured_source
@@ -51,6 +52,10 @@ def new_memory(definition: ConnectionDefinition) -> ConnectionMemory:
     return ConnectionMemory(Redundancy(True, limit=redundancy.errors, probe=redundancy.probe))
 
 
+def _keys(meters: Iterable[Meter]) -> dict[int | str | SecondaryAddress, Key]:
+    return {meter.definition.address: meter.definition.key.reveal() for meter in meters if meter.definition.key}
+
+
 class Connection:
     """One bus. `emit` gets each reading as soon as it is final; `memory` is what an earlier one knew."""
 
@@ -62,7 +67,6 @@ class Connection:
         seed: int = 0,
         memory: ConnectionMemory | None = None,
         source_of: SourceOf = configured_source,
-        keys: Keys | None = None,
     ) -> None:
         self.definition = definition
         self.name = definition.name
@@ -74,7 +78,7 @@ class Connection:
         self.meters = tuple(
             Meter(self.name, each, self.memory.meter(each.address)) for each in definition.all_meters if each.enabled
         )
-        self.channels = Channels(definition, self.memory.redundancy, source_of, keys)
+        self.channels = Channels(definition, self.memory.redundancy, source_of, _keys(self.meters))
         self._emit = emit
         self._bus = asyncio.Lock()
         self._witness: Meter | None = None

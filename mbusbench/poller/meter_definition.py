@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Duration, Exact, HexBytes, in_range, one_of
+from mbusbench.definition.secret import Secret, SecretText, WithSecrets
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
 from mbusbench.errors import MBusUsageError
 from mbusbench.master.record_type import MBusRecordType
@@ -23,6 +25,7 @@ MAX_TARIFF = (1 << 20) - 1
 MAX_SUBUNIT = (1 << 10) - 1
 MAX_TELEGRAM = 255
 MAX_INDEX = 10_000
+_KEY = re.compile(r"[0-9A-Fa-f]{32}")
 BY_MEANING = ("quantity", "storage", "tariff", "subunit", "function", "modifiers")
 
 
@@ -72,6 +75,12 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _key(value: Secret) -> Secret:
+    if not _KEY.fullmatch(value.reveal()):
+        raise mistake("a key has 32 hex digits")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 MeterAddress = Annotated[int | str, PlainValidator(_address)]
 """A primary address, or a secondary one as its 16 digits."""
@@ -116,13 +125,14 @@ class AddressedBinding(BindingDefinition):
     address: MeterAddress
 
 
-class MeterDefinition(Definition):
-    """A meter on a bus. Without bindings, all of its records are read."""
+class MeterDefinition(WithSecrets):
+    """A meter on a bus. Without bindings, all of its records are read. `key` opens its telegrams: 32 hex digits."""
 
     address: MeterAddress
     name: Name | None = None
     enabled: bool = True
     minimum_period: Duration = 0
+    key: Annotated[SecretText, AfterValidator(_key)] | None = None
     bindings: list[BindingDefinition] = Field(default=[])
     binding_set: str | None = None
 

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from mbusbench import VirtualBus
 from mbusbench.clock import run
+from mbusbench.definition.document import parse_document
 from mbusbench.errors import MBusApplicationError, MBusError, MBusRefusedError, MBusUsageError
+from mbusbench.meter.definition import Device
+from mbusbench.meter.meter import Meter
 from mbusbench.poller.poller import Poller
 from mbusbench.poller.redundancy import Channel
 from mbusbench.sinks.reading import Quality, Reading
 from mbusbench.trace.event import CLOSED, OPENED, Kind, TraceEvent
 from tests.poller.bench import Gate, Kept, configuration, connection, source_of, with_backup
-from tests.poller.meters import TWO_TELEGRAMS, WRITABLE, bus, identity
+from tests.poller.meters import HEAD, HEAT, TWO_TELEGRAMS, WRITABLE, bus, identity
 
 MINUTE = 60.0
 
@@ -393,3 +397,30 @@ def test_readings_within_the_deadband_are_not_given_on() -> None:
     scene = Scene([{"address": 1, "bindings": bindings}], telegrams=WRITABLE)
     scene.wait(5.5 * MINUTE)
     assert scene.kept.values("E") == [125]
+
+
+KEY = "000102030405060708090A0B0C0D0E0F"
+
+
+def encrypted_bus() -> VirtualBus:
+    text = (HEAD + HEAT).replace("medium: heat,", f'medium: heat, security: 5, key: "{KEY}",')
+    return VirtualBus([Meter(Device.from_document(parse_document(text, "meter.yaml")), address=1)])
+
+
+@pytest.mark.parametrize("key", [{"key": KEY}, {"key": {"env": "METER_KEY"}}, {"key_env": "METER_KEY"}])
+def test_key_of_a_meter_opens_its_telegrams(key: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METER_KEY", KEY)
+    scene = Scene([{"address": 1, "bindings": [{"name": "E", "index": 1}], **key}])
+    scene.main.bus = encrypted_bus()
+    scene.wait(30)
+    assert scene.kept.values("E") == [125]
+    assert KEY not in repr(scene.poller.definition)
+
+
+def test_meter_without_its_key_is_bad_and_says_why() -> None:
+    scene = Scene([{"address": 1, "bindings": [{"name": "E", "index": 1}]}])
+    scene.main.bus = encrypted_bus()
+    scene.wait(30)
+    (reading,) = scene.kept.readings
+    assert reading.quality is Quality.BAD
+    assert "encrypted" in str(reading.reason)
