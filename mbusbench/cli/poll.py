@@ -33,7 +33,20 @@ def command(context: click.Context, config: Path | None, check: bool, once: bool
     if check:
         print_line(f"{config}: {_summary(definition)}")
         return 0
-    return _once(definition)
+    if once:
+        return _once(definition)
+    _serve(config, definition)
+    return 0
+
+
+def _serve(config: Path, definition: PollerFile) -> None:
+    import asyncio
+
+    from mbusbench.poller.operation.logs import configure
+    from mbusbench.poller.operation.service import Service
+
+    configure(definition.log.format, definition.log.level)
+    asyncio.run(Service(config, definition).run())
 
 
 def _warn(config: Path, definition: PollerFile) -> None:
