@@ -92,7 +92,7 @@ class Connection:
             slot = self.schedule.current(now)
             following = self.schedule.next(slot, now)
             begin = now + min(self.schedule.offset, LONGEST_FIRST_OFFSET)
-            if self.memory.slot == slot or self.schedule.begin(following) <= begin:
+            if not self.meters_due(slot) or self.schedule.begin(following) <= begin:
                 slot, begin = following, self.schedule.begin(following)
             while await self._wait_until(begin):
                 if self.running:
@@ -130,10 +130,12 @@ class Connection:
         memory.counters["cycles"] += 1
         if self.redundancy.probe_is_due(started):
             await self._probe()
-        due = [meter for meter in self.meters if is_due(slot, meter.memory.slot, meter.definition.minimum_period)]
-        if await _Cycle(self, slot, due).run():
-            memory.slot = slot
+        if await _Cycle(self, slot, self.meters_due(slot)).run():
             memory.cycle_duration = self.now() - started
+
+    def meters_due(self, slot: int) -> list[Meter]:
+        """Those that are to be asked in that slot, and were not yet."""
+        return [meter for meter in self.meters if is_due(slot, meter.memory.slot, meter.definition.minimum_period)]
 
     @property
     def redundancy(self) -> Redundancy:
@@ -170,7 +172,7 @@ class Connection:
                 raise
         self.memory.counters["writes"] += 1
         now = self.now()
-        reading = meter.reading(data, f"{now // 1_000_000}", to_datetime(now), whole=True)
+        reading = meter.reading(data, f"write-{now // 1_000_000}", to_datetime(now), whole=True)
         assert reading is not None
         self._emit(reading)
         if was_taken(binding, sent, Readout(data)) is False:

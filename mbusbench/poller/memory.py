@@ -42,7 +42,6 @@ class ConnectionMemory:
     redundancy: Redundancy
     meters: dict[int | str, MeterMemory] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
-    slot: int | None = None
     error: LastError | None = None
     cycle_begin: int | None = None
     cycle_duration: int | None = None

@@ -10,7 +10,7 @@ from mbusbench.master.results import MBusSlaveData
 from mbusbench.poller.binding import Binding, Readout, bound_values, every_value, without_deadband
 from mbusbench.poller.memory import MeterMemory
 from mbusbench.poller.meter_definition import MeterDefinition
-from mbusbench.poller.schedule import to_datetime
+from mbusbench.poller.schedule import to_datetime, to_ns
 from mbusbench.sinks.reading import Quality, Reading
 
 OLD = "the meter sent an old telegram again"
@@ -107,6 +107,14 @@ class Meter:
 def slot_text(slot: int) -> str:
     """A slot as it stands in keys."""
     return f"{to_datetime(slot):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def slot_of(key: str) -> int | None:
+    """The slot that a key is for; None where it is of a write."""
+    try:
+        return to_ns(datetime.fromisoformat(key.rsplit("/", 1)[-1]))
+    except (ValueError, TypeError):
+        return None
 
 
 def tag_of(tag: str | None, connection: str, meter: str, name: str) -> str:

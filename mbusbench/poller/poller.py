@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mbusbench.errors import MBusUsageError
@@ -18,8 +18,10 @@ from mbusbench.poller.connection import Connection, new_memory
 from mbusbench.poller.connection_definition import ConnectionDefinition
 from mbusbench.poller.definition import PollerFile
 from mbusbench.poller.memory import ConnectionMemory
+from mbusbench.poller.meter import slot_of
 from mbusbench.poller.redundancy import Redundancy
-from mbusbench.sinks.reading import Reading, Scalar
+from mbusbench.poller.schedule import to_ns
+from mbusbench.sinks.reading import Quality, Reading, Scalar
 
 STOP_WITHIN = 10.0
 """Seconds that a readout under way gets to end by itself."""
@@ -96,6 +98,25 @@ class Poller:
             for connection in connections:
                 tasks.create_task(one(connection), name=f"connection {connection.name}")
         await self.collector.flush()
+
+    def remember(self, readings: Iterable[Reading]) -> None:
+        """What an earlier process has read: so that no meter is read again in the same slot, or before its time.
+
+        To be called before `run`, with the readings in their order.
+        """
+        known = {each.name: each for each in self.definition.complete}
+        for reading in readings:
+            definition = known.get(reading.connection)
+            slot = slot_of(reading.key)
+            if definition is None or slot is None:
+                continue
+            memory = self._memories.setdefault(definition.name, new_memory(definition))
+            meter = memory.meter(int(reading.address) if len(reading.address) <= 3 else reading.address)
+            meter.slot = slot
+            if reading.quality is not Quality.BAD:
+                meter.read = to_ns(reading.time)
+                meter.identity = reading.meter
+                meter.medium, meter.manufacturer, meter.version = reading.medium, reading.manufacturer, reading.version
 
     def stop(self) -> None:
         """Let `run` end."""
