@@ -149,7 +149,7 @@ def _meters(connections: tuple[ConnectionStatus, ...]) -> Iterator[Metric]:
     labels = ("connection", "meter")
     meters = [((status.name, meter.meter), meter) for status in connections for meter in status.meters]
     yield _gauge(
-        "mbus_meter_available",
+        "mbus_meter_up",
         "Whether the last readout of a meter was good",
         [(at, float(meter.available)) for at, meter in meters],
         labels,
@@ -170,7 +170,7 @@ def _sinks(status: PollerStatus) -> Iterator[Metric]:
 
     yield _gauge("mbus_sink_up", "Whether a sink takes readings", each(lambda s: s.state == "up"), one)
     yield _gauge("mbus_sink_waiting_readings", "Readings in the store for a sink", each(lambda s: s.waiting), one)
-    yield _counter("mbus_sink_readings", "Readings that a sink has taken", each(lambda s: s.delivered), one)
+    yield _counter("mbus_sink_delivered_readings", "Readings that a sink has taken", each(lambda s: s.delivered), one)
     yield _counter("mbus_sink_dropped_readings", "Readings dropped for want of room", each(lambda s: s.dropped), one)
     yield _counter("mbus_sink_refused_readings", "Readings that a sink refused", each(lambda s: s.refused), one)
     yield _counter("mbus_sink_failures", "Failures of a sink since the start", each(lambda s: s.failures), one)
