@@ -104,8 +104,9 @@ def mismatch(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -
         if kind == "value" and bool(getattr(report, flag)) != (flag in flags):
             different.append(f"{flag} is {str(getattr(report, flag)).lower()}")
     if entry.records is not None:
-        found = align(report.records, _wanted_records(entry.records, turn, seen))
-        different += found[0]
+        wanted, problems = _wanted_records(entry.records, turn, seen)
+        found = align(report.records, wanted)
+        different += (*problems, *found[0])
         loose += found[1]
     elif kind == "value":
         different += _values(turn, seen, "more" in flags, "incomplete" in flags, "stale" in flags)
@@ -129,20 +130,28 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
     return different, loose
 
 
-def _wanted_records(entries: Sequence[RecordEntry], turn: Turn, seen: Seen) -> list[TrueRecord | None]:
+def _wanted_records(
+    entries: Sequence[RecordEntry], turn: Turn, seen: Seen
+) -> tuple[list[TrueRecord | None], list[str]]:
+    """What entries mean, None for whatever it says; and why some of them cannot be met."""
     sent: list[TrueRecord] = []
+    problems = []
     if any(entry.sent for entry in entries):
         telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
         sent = [record for telegram in telegrams for record in telegram.records]
-    wanted = []
+        if not telegrams and not all(entry.optional for entry in entries if entry.sent):
+            problems.append("no new telegram of this meter came whole")
+    wanted: list[TrueRecord | None] = []
     for number, entry in enumerate(entries):
         if not entry.sent:
             wanted.append(_wanted(entry))
         elif number < len(sent):
             wanted.append(_sent(entry, sent[number]))
+        elif problems:
+            wanted.append(None)
         elif not entry.optional:
             wanted.append(TrueRecord(ExpectedRecord("a record that the meter did not send")))
-    return wanted
+    return wanted, problems
 
 
 def _sent(entry: RecordEntry, record: TrueRecord) -> TrueRecord:
