@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -50,7 +50,7 @@ def transport_of(name: str) -> Transport:
     """UsageError where there is no such transport."""
     if name not in TRANSPORTS:
         raise pytest.UsageError(f"mbus_transport: {name!r} is none of {', '.join(TRANSPORTS)}")
-    return cast("Transport", name)
+    return name
 
 
 @lru_cache(maxsize=8)
@@ -86,7 +86,7 @@ class ScenarioFile(pytest.File):
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path, settings: Settings) -> ScenarioFile:
         """The collector of one file."""
-        file = cast("ScenarioFile", cls.from_parent(parent, path=path))
+        file = cls.from_parent(parent, path=path)
         file.settings = settings
         return file
 
@@ -97,7 +97,7 @@ class ScenarioFile(pytest.File):
         except MBusError as error:
             raise self.CollectError(str(error)) from None
         for variant in variants:
-            item = cast("ScenarioItem", ScenarioItem.from_parent(self, name=variant.name))
+            item = ScenarioItem.from_parent(self, name=variant.name)
             item.variant = variant
             item.settings = self.settings
             yield item
