@@ -18,7 +18,7 @@ from mbusbench.scenario.expectation.result import judge_report, mismatch, told
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
-from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.invariants import invented, judge_invariants
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
@@ -27,6 +27,7 @@ from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
 
+_WHATEVER_THE_LAG = frozenset({"INV-04", "INV-09", "INV-10", "INV-11", "INV-12", "INV-17"})
 _LONGEST_HOLE = 50_000_000
 """ns by which characters may be late, and no master gives their answer up for it."""
 
@@ -235,14 +236,28 @@ def _forbidden(seen: Seen) -> list[Finding]:
 
 def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
     """Where the bench itself answered too late, nothing that follows from that is held against the master."""
-    if not seen.lag or not _answered_late(seen):
+    if not seen.lag or not (seen.observation.stall >= _LONGEST_HOLE or _answered_late(seen)):
         return findings
     return [
         Finding(each.column, Verdict.INCONCLUSIVE, f"the bench was late: {each.text}", each.position, each.invariant)
-        if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT) and not _is_certain(each, seen)
         else each
         for each in findings
     ]
+
+
+def _is_certain(finding: Finding, seen: Seen) -> bool:
+    """Whether no lag can explain it: what is no frame, a command that nobody asked for, an invented value, a crash."""
+    if finding.invariant in _WHATEVER_THE_LAG:
+        return True
+    if finding.invariant == "INV-15":
+        return any(invented(turn, seen) for turns in seen.turns for turn in turns)
+    if finding.invariant == "INV-16":
+        return not seen.truth.telegrams and not seen.truth.acknowledges(0, seen.observation.events[-1].end)
+    return any(
+        step.result.outcome == "crash" and finding.text.startswith(f"{step.action.name}: ")
+        for step in seen.observation.steps
+    )
 
 
 def _answered_late(seen: Seen) -> bool:
