@@ -4,8 +4,9 @@
 
 Changes are made in what only a master has (its link, its frame count bits, its procedures, its freshness), and only in
 lines that the catalogue's cases run through: a comparison the other way, a number off by one, a condition negated, a
-statement left away, a sign turned. Not among them is what only decides in which order a search asks. A change that no case fails is a survivor: it means nothing different on the wire,
-in the report and in time, or the catalogue has a gap. Each one runs in a process of its own.
+statement left away, a sign turned. Not among them is what only decides in which order a search asks. A change that no
+case fails is a survivor: it means nothing different on the wire, in the report and in time, or the catalogue has a gap.
+Each one runs in a process of its own.
 """
 
 from __future__ import annotations
