@@ -24,8 +24,12 @@ from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
+from mbusbench.timing import idle_time
+from mbusbench.trace.event import Kind, TraceEvent
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
+
+_TRUTH = frozenset({"INV-15", "INV-16", "INV-17"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +233,19 @@ def _forbidden(seen: Seen) -> list[Finding]:
 
 
 def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
-    """Where the bench itself answered too late, nothing that follows from that is held against the master."""
-    if not seen.lag or not _answered_late(seen):
+    """Where the bench itself answered too late, nothing that follows from that is held against the master.
+
+    Where it tore an answer, a master may have acted too soon, but was not made to tell what was not so.
+    """
+    if not seen.lag:
+        return findings
+    answered_late = _answered_late(seen)
+    if not answered_late and not _tore(seen):
         return findings
     return [
-        Finding(each.column, Verdict.INCONCLUSIVE, f"the bench was late: {each.text}", each.position, each.invariant)
+        replace(each, verdict=Verdict.INCONCLUSIVE, text=f"the bench was late: {each.text}")
         if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        and (answered_late or not (each.is_untrue or each.invariant in _TRUTH))
         else each
         for each in findings
     ]
@@ -247,6 +258,28 @@ def _answered_late(seen: Seen) -> bool:
         for exchange in seen.traffic.exchanges
         for finding in exchange.findings
     )
+
+
+def _tore(seen: Seen) -> bool:
+    """Whether the master did something while characters that it should have had were still with the host."""
+    idle = idle_time(seen.baud)
+    if seen.lag <= idle:
+        return False
+    ends = [step.result.ended for step in seen.observation.steps]
+    before: TraceEvent | None = None
+    for event in seen.observation.events:
+        if event.kind is not Kind.RECEIVED:
+            continue
+        is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
+        before = event
+        lag = seen.lag if event.lag is None else event.lag
+        if not is_several or lag <= idle:
+            continue
+        end = min((each for each in ends if each >= event.time), default=event.time)
+        acted = [frame.start for frame in seen.traffic.frames_between(event.time + 1, end)]
+        if not acted or acted[0] < event.end + lag:
+            return True
+    return False
 
 
 def _columns(seen: Seen, findings: Sequence[Finding]) -> dict[Column, Verdict]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import SND_NKE
@@ -61,6 +62,8 @@ def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[Mas
     """When each turn begins, as far as can be told."""
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
+    if pause and len(set(targets)) == 1:
+        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, truth)]
     last_end: int | None = None
     for frame in frames:
         current = len(starts) - 1
@@ -77,6 +80,21 @@ def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[Mas
             starts.append(frame.start)
         last_end = frame.end
     return starts
+
+
+def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], truth: Truth) -> list[int]:
+    """The frames behind pauses between turns, at most `count`.
+
+    A master may wait as long for an answer: what repeats a frame that got no data is less likely to be another turn,
+    and so is what comes after a shorter pause.
+    """
+    found = []
+    for before, frame in pairwise(frames):
+        silence = frame.start - before.end
+        if silence >= pause:
+            is_repeat = before.raw == frame.raw and not truth.between(before.start, frame.start)
+            found.append((is_repeat, -silence, frame.start))
+    return sorted(start for _, _, start in sorted(found)[:count])
 
 
 def _begins_again(frame: MasterFrame, before: Sequence[Delivered], step: PerformedStep) -> bool:
