@@ -24,13 +24,12 @@ from mbusbench.scenario.observation import StepResult
 from mbusbench.scenario.report import MeterReport, RecordReport
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.mutants import Mutant
-from tests.mutants.making import Making, patched
+from tests.mutants.making import Making, lying, patched, together
 from tests.scenario.cases import Liar
 
 _telegrams = readout._telegrams
 _query = MBusMaster.query
 _request_bit = MasterFcb.request_bit
-_run = Runner.run
 _connected = MBusMaster._connected
 _open = MBusMaster.open
 
