@@ -14,10 +14,13 @@
     |-- MBusRefusedError             refused: a write was not done, or must not be
     |-- MBusConnectionError          disconnected: no connection, or it was lost (also an OSError)
     |-- MBusUsageError               usage: an argument out of range; nothing was sent (also a ValueError)
-    `-- DefinitionError              definition: a file that a person wrote is wrong; one line per mistake
+    |-- DefinitionError              definition: a file that a person wrote is wrong; one line per mistake
+    |-- SinkError                    sink: where readings go is down or full; it will be tried again
+    |   `-- SinkRefusedError         refused-readings: it is there, but will never take these readings
+    `-- StoreError                   store: the store on disk cannot be opened, read or written
 
-What the peer did becomes one of these only at the edge (MBusMaster); inside, it is an `Outcome`. The kinds are the
-closed list that a conformance driver reports.
+What the peer did becomes one of these only at the edge (MBusMaster); inside, it is an `Outcome`. The kinds down to
+`usage` are the closed list that a conformance driver reports.
 """
 
 from __future__ import annotations
@@ -133,3 +136,21 @@ class DefinitionError(MBusError):
     """A YAML file is wrong. The message has one line per mistake: `file:line:column path: what is wrong`."""
 
     kind = "definition"
+
+
+class SinkError(MBusError):
+    """A sink cannot take anything now (no connection, disk full, refused login): it will be tried again."""
+
+    kind = "sink"
+
+
+class SinkRefusedError(SinkError):
+    """A sink is there but will never take these readings: they are not tried again, but counted as dropped."""
+
+    kind = "refused-readings"
+
+
+class StoreError(MBusError):
+    """The store on disk cannot be opened, read or written; what it had not acknowledged is not in it."""
+
+    kind = "store"

@@ -2,8 +2,8 @@
 
     MBUS_URL=socket://10.0.0.5:10001 uvicorn --factory app:create_app
 
-A reading is kept for `MBUS_MAX_AGE` seconds (60): however often it is asked for, a meter is read once in that time, since
-many of them live on a battery. Callers who ask for the same meter at the same time share one readout.
+A reading is kept for `MBUS_MAX_AGE` seconds (60): however often it is asked for, a meter is read once in that time,
+since many of them live on a battery. Callers who ask for the same meter at the same time share one readout.
 """
 
 from __future__ import annotations

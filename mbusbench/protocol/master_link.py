@@ -206,6 +206,8 @@ class MasterLink:
                 return b""
             assert self._held is not None
             if not self._has_company():
+                # Somebody may still send behind it.
+                self._traffic_end = max(self._traffic_end, self._last + self._settle)
                 self._finish(Reply(self._held, self._attempt), now)
                 return b""
             self._received.insert(0, self._held)

@@ -16,7 +16,7 @@ from mbusbench.scenario.driver.action import Transport
 from mbusbench.scenario.expectation.definition import Expectation
 from mbusbench.scenario.expectation.result import judge_report, mismatch, told
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.expectation.timing import judge_timing
+from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
 from mbusbench.scenario.invariants import judge_invariants
 from mbusbench.scenario.matrix import Variant
@@ -61,10 +61,12 @@ def run_variant(
     *,
     transport: Transport = "tcp",
     driver: str = "",
+    endpoint: str | None = None,
 ) -> Judgement:
     """Run it on a bus of its own and judge it. Nothing is raised: what breaks in the bench is the verdict `error`.
 
-    `driver` is what `--master` named, for the command that repeats it.
+    `driver` is what `--master` named, for the command that repeats it; `endpoint` is where the bus is served, a free
+    port of this machine if not given.
     """
     definition = variant.definition
     blank = Judgement(
@@ -84,7 +86,7 @@ def run_variant(
     if reason is not None:
         return replace(blank, reason=reason)
     try:
-        running = Running(variant, master, seed, transport)
+        running = Running(variant, master, seed, transport, endpoint)
         run = run_in_virtual_time if master.is_virtual else asyncio.run
         observation = run(running.perform())
         seen = Seen(definition, observation, running.meters, master.claims)
@@ -252,12 +254,17 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
 
 
 def _answered_late(seen: Seen) -> bool:
-    """Whether an answer was late by the host's lag, and would not have been without it."""
-    return any(
-        finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
+    """Whether an answer was late, and might not have been without the host's lag."""
+    late = {
+        (finding.time, finding.rule)
         for exchange in seen.traffic.exchanges
         for finding in exchange.findings
-    )
+        if finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
+    }
+    if not late:
+        return False
+    meant = seen.traffic.analyzed(LAG_FACTOR * seen.lag)
+    return bool(late - {(finding.time, finding.rule) for exchange in meant for finding in exchange.findings})
 
 
 def _tore(seen: Seen) -> bool:

@@ -20,6 +20,7 @@ from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Delivered, Truth
+from mbusbench.timing import response_window
 
 Target = int | str
 
@@ -48,7 +49,7 @@ def turns_of(step: PerformedStep, traffic: Traffic, truth: Truth) -> list[Turn]:
     if action.name in WITHOUT_TARGET or not action.targets:
         return [Turn(step, index, None, result.started, end, entry) for index, entry in enumerate(entries)]
     targets: list[Target] = [*action.targets] * max(1, action.repeat or 1)
-    starts = _starts(targets, step, traffic.frames_between(result.started, end), truth)
+    starts = _starts(targets, step, traffic, truth)
     turns = []
     for index, target in enumerate(targets):
         start = starts[index] if index < len(starts) else end
@@ -58,13 +59,14 @@ def turns_of(step: PerformedStep, traffic: Traffic, truth: Truth) -> list[Turn]:
     return turns
 
 
-def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[MasterFrame], truth: Truth) -> list[int]:
+def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, truth: Truth) -> list[int]:
     """When each turn begins, as far as can be told."""
+    frames = traffic.frames_between(step.result.started, step.result.ended)
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
     if pause and len(set(targets)) == 1:
-        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, truth)]
-    last_end: int | None = None
+        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, traffic, truth)]
+    last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
         if current + 1 == len(targets):
@@ -73,16 +75,16 @@ def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[Mas
         if following != here:
             moved = is_for(frame, following) and not is_for(frame, here)
         elif pause:
-            moved = last_end is not None and frame.start - last_end >= pause
+            moved = last is not None and frame.start - _over(last, frame.start, traffic) >= pause
         else:
             moved = _begins_again(frame, truth.between(starts[-1], frame.start), step)
         if moved:
             starts.append(frame.start)
-        last_end = frame.end
+        last = frame
     return starts
 
 
-def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], truth: Truth) -> list[int]:
+def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], traffic: Traffic, truth: Truth) -> list[int]:
     """The frames behind pauses between turns, at most `count`.
 
     A master may wait as long for an answer: what repeats a frame that got no data is less likely to be another turn,
@@ -90,11 +92,18 @@ def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], truth: 
     """
     found = []
     for before, frame in pairwise(frames):
-        silence = frame.start - before.end
+        silence = frame.start - _over(before, frame.start, traffic)
         if silence >= pause:
             is_repeat = before.raw == frame.raw and not truth.between(before.start, frame.start)
             found.append((is_repeat, -silence, frame.start))
     return sorted(start for _, _, start in sorted(found)[:count])
+
+
+def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:
+    """When an exchange was over: at the end of what came, or when nothing could come any more."""
+    until = frame.end + response_window(frame.frame.baud or 2400)[1]
+    came = [each.end for each in traffic.heard_between(frame.start, min(before, until))]
+    return max(came, default=until)
 
 
 def _begins_again(frame: MasterFrame, before: Sequence[Delivered], step: PerformedStep) -> bool:

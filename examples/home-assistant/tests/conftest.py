@@ -51,9 +51,7 @@ def quick_master(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def house(
-    hass: HomeAssistant, socket_enabled: None, quick_master: None, tmp_path: Path
-) -> AsyncGenerator[House]:
+async def house(hass: HomeAssistant, socket_enabled: None, quick_master: None, tmp_path: Path) -> AsyncGenerator[House]:
     """A heat meter at address 1 and a water meter at address 2, on a line without delays."""
     (tmp_path / "bus.yaml").write_text(BUS)
     bus = await hass.async_add_executor_job(VirtualBus.from_yaml, tmp_path / "bus.yaml")

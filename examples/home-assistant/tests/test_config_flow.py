@@ -70,7 +70,9 @@ async def test_bus_without_meters_leads_back_to_the_form(hass, house) -> None:
     ("url", "errors"),
     [("socket://127.0.0.1:1", {"base": "cannot_connect"}), ("gopher://nowhere", {"url": "not_a_url"})],
 )
-async def test_bus_that_cannot_be_opened_is_told_at_once(hass, socket_enabled, url: str, errors: dict[str, str]) -> None:
+async def test_bus_that_cannot_be_opened_is_told_at_once(
+    hass, socket_enabled, url: str, errors: dict[str, str]
+) -> None:
     form = await fill_in(hass, url=url)
     assert (form["step_id"], form["errors"]) == ("user", errors)
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from awesomeversion import AwesomeVersion
+from custom_components.mbusbench.kinds import KINDS
 from homeassistant.loader import Integration, async_get_integration
-from homeassistant.requirements import pip_kwargs  # noqa: F401  the module that reads `requirements`
 from packaging.requirements import Requirement
 
 import mbusbench
-from custom_components.mbusbench.kinds import KINDS
 
 HERE = Path(__file__).resolve().parent.parent / "custom_components" / "mbusbench"
 MANIFEST = json.loads((HERE / "manifest.json").read_text())
@@ -31,7 +30,9 @@ def keywords(name: str, function: str, keyword: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse((HERE / name).read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == function:
-            found |= {each.value.value for each in node.keywords if each.arg == keyword and hasattr(each.value, "value")}
+            found |= {
+                each.value.value for each in node.keywords if each.arg == keyword and hasattr(each.value, "value")
+            }
     return found
 
 

@@ -51,7 +51,9 @@ async def test_meters_are_devices_and_their_records_entities(hass, house, entry,
     assert attributes(hass, "kam_12345678_temperature_difference")[:3] == (None, "measurement", "K")
     assert attributes(hass, "kam_12345678_meter_time")[:3] == ("timestamp", None, None)
     assert float(hass.states.get("sensor.kam_12345678_temperature_difference").state) == 42.24
-    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR") and DOMAIN in record.msg]
+    assert not [
+        record for record in caplog.records if record.levelname in ("WARNING", "ERROR") and DOMAIN in record.msg
+    ]
     assert "is not a valid unit" not in caplog.text
     assert "impossible considering" not in caplog.text
 

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from mbusbench.definition.fields import Byte, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
-from mbusbench.meter.definition import Baud
 from mbusbench.scenario.duration import Span
 from mbusbench.scenario.pattern import MANY, FramePattern, Item
 from mbusbench.scenario.report import ERROR_KINDS
@@ -68,11 +67,11 @@ Count = Annotated[tuple[int, int], PlainValidator(_count)]
 
 
 class WireCheck(Definition):
-    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first six.
+    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first five.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
     `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
-    with `each`, of those with the same content (whatever their C). `baud`: the rate at which each is sent.
+    with `each`, of those with the same content (whatever their C).
     """
 
     sequence: Items | None = None
@@ -80,7 +79,6 @@ class WireCheck(Definition):
     only: Patterns | None = None
     never: Patterns | None = None
     frames: Pattern | None = None
-    baud: Baud | None = None
     count: Count | None = None
     per: Pattern | None = None
     each: bool = False
@@ -88,7 +86,7 @@ class WireCheck(Definition):
 
     @model_validator(mode="after")
     def _one(self) -> WireCheck:
-        kinds = ("sequence", "order", "only", "never", "frames", "baud")
+        kinds = ("sequence", "order", "only", "never", "frames")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             raise mistake(f"exactly one of {', '.join(kinds)} is needed")

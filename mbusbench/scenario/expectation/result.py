@@ -283,7 +283,8 @@ def compare(record: RecordReport, wanted: TrueRecord, *, strict: bool = True) ->
     found = compare_record(record, expected)
     if found.differences and wanted.optional:
         same_place = compare_record(record, replace(expected, value=record.value, unit=record.unit, valid=True))
-        if not same_place.differences and record.value in (None, wanted.raw, wanted.expected.value):
+        value = record.value.replace(" ", "").upper() if isinstance(record.value, str) else record.value
+        if not same_place.differences and value in (None, wanted.raw, wanted.expected.value):
             return [], []
     return list(found.differences), list(found.loose) if strict else []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -11,7 +13,7 @@ from mbusbench import MBusMaster
 from .const import CONF_BAUDRATE, CONF_URL
 from .coordinator import MeterCoordinator
 
-type MBusConfigEntry = ConfigEntry[MeterCoordinator]
+MBusConfigEntry: TypeAlias = ConfigEntry[MeterCoordinator]
 
 PLATFORMS = [Platform.SENSOR]
 

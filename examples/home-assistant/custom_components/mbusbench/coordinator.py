@@ -50,7 +50,7 @@ class MeterCoordinator(DataUpdateCoordinator[dict[str, MBusSlaveData]]):
         return readings
 
     def _take(self, name: str, result: MBusSlaveData | MBusError, readings: dict[str, MBusSlaveData]) -> None:
-        """A reading counts only if it is whole, new, and of this meter: a wrong counter would stay in the statistics."""
+        """A reading counts if it is whole, new, and of this meter: a wrong counter would stay in the statistics."""
         if isinstance(result, MBusError):
             reason = str(result)
         elif result.secondary_address != name:

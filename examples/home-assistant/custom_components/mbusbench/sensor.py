@@ -38,7 +38,7 @@ async def async_setup_entry(
             if name not in known:
                 known.add(name)
                 async_add_entities(
-                    RecordSensor(coordinator, name, data, key, record, kind)
+                    RecordSensor(coordinator, data, key, record, kind)
                     for key, record in records_by_key(data)
                     if (kind := kind_of(record, data.medium)) is not None
                 )
@@ -75,13 +75,14 @@ class RecordSensor(CoordinatorEntity[MeterCoordinator], SensorEntity):
     def __init__(
         self,
         coordinator: MeterCoordinator,
-        meter: str,
         data: MBusSlaveData,
         key: str,
         record: MBusSlaveRecord,
         kind: Kind,
     ) -> None:
         super().__init__(coordinator)
+        meter = data.secondary_address
+        assert meter is not None
         self._meter = meter
         self._key = key
         self._factor = kind.factor
