@@ -19,6 +19,7 @@ from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
 from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.load import bus_load
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
@@ -37,7 +38,8 @@ class Judgement:
     """A case that ran, or why it did not. `columns` has only those that were looked at.
 
     `variant` is the letter and what the matrix chose ("b", "b baud=300"), empty where there is only one. `repeat` is
-    the command that runs it alone. `reason` is why it was not tried, or what broke.
+    the command that runs it alone. `reason` is why it was not tried, or what broke. `load` is what its readouts cost on
+    the line.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Judgement:
     reason: str = ""
     name: str = ""
     level: Level = Level.MUST
+    load: str | None = None
 
 
 def run_variant(
@@ -91,10 +94,17 @@ def run_variant(
         observation = run(running.perform())
         seen = Seen(definition, observation, running.meters, master.claims)
         columns, verdict, findings, why = judge(seen, running.addresses, running.unfired)
+        load = bus_load(seen)
     except (MBusError, AssertionError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         return replace(blank, verdict=Verdict.ERROR, reason=f"{type(error).__name__}: {error}")
     return replace(
-        blank, columns=columns, verdict=verdict, findings=tuple(findings), observation=observation, reason=why
+        blank,
+        columns=columns,
+        verdict=verdict,
+        findings=tuple(findings),
+        observation=observation,
+        reason=why,
+        load=None if load is None else str(load),
     )
 
 
