@@ -31,6 +31,8 @@ from mbusbench.trace.event import Kind, TraceEvent
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
 
 _TRUTH = frozenset({"INV-15", "INV-16", "INV-17"})
+_LONGEST_HOLE = 50_000_000
+"""ns by which characters may be late, and no master gives their answer up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,9 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
 
 
 def _answered_late(seen: Seen) -> bool:
-    """Whether an answer was late, and might not have been without the host's lag."""
+    """Whether an answer was late, or had a hole, and might not have been so without the host's lag."""
+    if any((frame.lag or 0) >= _LONGEST_HOLE for frame in seen.traffic.heard):
+        return True
     late = {
         (finding.time, finding.rule)
         for exchange in seen.traffic.exchanges

@@ -8,6 +8,7 @@ from mbusbench.codec.address import SELECTED
 from mbusbench.codec.control_field import FCB, FCV, SND_NKE
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import FrameReader, Reject
+from mbusbench.codec.telegram import Telegram
 from mbusbench.master.freshness import Freshness
 from mbusbench.master.runner import Runner
 from mbusbench.protocol import master_link
@@ -112,6 +113,18 @@ class _StopsAtStop(FrameReader):
         return frames
 
 
+class _Cooked(FrameReader):
+    """A terminal that was not made raw."""
+
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        return super().receive(data.replace(b"\r", b"\n"), wrong)
+
+
+class _FlowControlled(FrameReader):
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        return super().receive(data.replace(b"\x11", b""), wrong)
+
+
 class _FirstByteMustFit(FrameReader):
     """What does not begin with a start byte is dropped whole."""
 
@@ -205,6 +218,13 @@ def _all_stale(meters: list[MeterReport]) -> list[MeterReport]:
     return [meter.model_copy(update={"stale": True}) for meter in meters]
 
 
+def _same_body_as_before(freshness: Freshness, address: int, telegrams: Sequence[Telegram]) -> bool:
+    bodies = [telegram.data[12:] for telegram in telegrams]
+    before = freshness.__dict__.get(address)
+    freshness.__dict__[address] = bodies  # type: ignore[index]
+    return bool(before == bodies)
+
+
 def _garbled(meters: list[MeterReport]) -> list[MeterReport]:
     return [meter if meter.ok else meter.model_copy(update={"error": "garbled"}) for meter in meters]
 
@@ -239,6 +259,8 @@ FRAMES = [
     ),
     Mutant("MUT-LL-FRM-02a", "LL-FRM-02", "a buffer of 200 bytes", Column.REPORT, reading_by(_SmallBuffer)),
     Mutant("MUT-LL-FRM-02b", "LL-FRM-02", "stops at the first 16", Column.REPORT, reading_by(_StopsAtStop)),
+    Mutant("MUT-LL-FRM-02c", "LL-FRM-02", "CR becomes LF", Column.REPORT, reading_by(_Cooked)),
+    Mutant("MUT-LL-FRM-02d", "LL-FRM-02", "XON is swallowed", Column.REPORT, reading_by(_FlowControlled)),
     Mutant("MUT-LL-CHK-01", "LL-CHK-01", "looks at no checksum", Column.REPORT, reading_loosely(_without_checksum)),
     Mutant("MUT-LL-CHK-02a", "LL-CHK-02", "looks at the first L", Column.REPORT, reading_loosely(_by_the_first_length)),
     Mutant("MUT-LL-CHK-02b", "LL-CHK-02", "looks at no stop byte", Column.REPORT, reading_loosely(_without_stop)),
@@ -383,6 +405,14 @@ FRAME_COUNTS = [
         "never compares",
         Column.REPORT,
         patched(Freshness, is_stale=lambda self, *of: False),
+        Verdict.NON_STRICT,
+    ),
+    Mutant(
+        "MUT-LL-FCB-08c",
+        "LL-FCB-08",
+        "equal values are old",
+        Column.REPORT,
+        patched(Freshness, is_stale=_same_body_as_before),
         Verdict.NON_STRICT,
     ),
     Mutant(

@@ -299,7 +299,7 @@ MUTANTS = [
         Column.REPORT,
         patched(MBusMaster, query=_failing_for_ever),
     ),
-    Mutant("MUT-RES-END-01a", "RES-END-01", "does not toggle after ten readouts", Column.WIRE, _wrong_after_ten()),
+    Mutant("MUT-RES-END-01a", "RES-END-01", "does not toggle after ten readouts", Column.REPORT, _wrong_after_ten()),
     Mutant("MUT-RES-END-01b", "RES-END-01", "becomes slower and slower", Column.TIMING, _slower_and_slower()),
     Mutant("MUT-RES-END-01c", "RES-END-01", "fails too often", Column.REPORT, _tired()),
 ]
