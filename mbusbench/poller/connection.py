@@ -73,7 +73,7 @@ class Connection:
         self.memory = memory or new_memory(definition)
         self.running = definition.enabled
         self.due: int | None = None
-        """When the next cycle begins, in ns of UTC; None while one is under way."""
+        """When the next cycle begins, or the one that is under way began (ns of UTC)."""
         self.schedule = Schedule(definition.rhythm, offset_of(definition.name, seed, definition.longest_offset))
         self.meters = tuple(
             Meter(self.name, each, self.memory.meter(each.address)) for each in definition.all_meters if each.enabled
@@ -260,7 +260,6 @@ class Connection:
         while not self._stopping:
             now = self.now()
             if now >= begin:
-                self.due = None
                 return True
             wait = min((begin - now) / 1e9, LONGEST_SLEEP)
             redundancy = self.redundancy

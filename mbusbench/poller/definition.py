@@ -25,17 +25,25 @@ from mbusbench.poller.connection_definition import (
     connection_mistakes,
 )
 from mbusbench.poller.meter_definition import Sets, binding_mistakes
+from mbusbench.poller.operation.definition import HttpDefinition, LogDefinition, WorkersDefinition
 from mbusbench.poller.schedule import Cron
 
 MAX_CONNECTIONS = 10_000
 
 
 class PollerFile(Definition):
-    """The whole configuration. `binding_sets` are lists of bindings that meters name."""
+    """The whole configuration. `binding_sets` are lists of bindings that meters name.
+
+    With `watch` a change of the file is followed. `workers` that share it have the same `name` in it.
+    """
 
     format: Format
     name: str = "mbusbench"
     seed: int = 0
+    http: HttpDefinition | None = None
+    log: LogDefinition = LogDefinition()
+    workers: WorkersDefinition | None = None
+    watch: bool = True
     binding_sets: Sets = Field(default={})
     connections: Annotated[list[ConnectionDefinition], Field(min_length=1, max_length=MAX_CONNECTIONS)]
 

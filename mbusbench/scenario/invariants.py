@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY
+from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
 from mbusbench.codec.control_field import FCV, PRM, SND_NKE, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.result import align_true, compare, told
 from mbusbench.scenario.expectation.seen import Seen
@@ -242,8 +243,9 @@ def _true_values(seen: Seen) -> Iterator[Finding]:
 
 def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
     entry = turn.entry
-    if entry is None or not (entry.records or entry.header):
+    if entry is None:
         return
+    yield from _true_identity(entry, turn, seen.truth.between(turn.start, turn.end))
     came = [each for each in seen.truth.between(turn.start, turn.end) if fits(each, turn.target)]
     since = turn.step.result.started
     fresh = [
@@ -262,6 +264,29 @@ def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
         position = seen.traffic.position(came[-1].start) if came else None
         yield _broken("INV-15", Column.REPORT, f"{value} was {how} in this readout: {told(entry)}", position)
         return
+
+
+def _true_identity(entry: MeterReport, turn: Turn, heard: Sequence[Delivered]) -> Iterator[Finding]:
+    """Who is told is who was asked or who answered."""
+    if isinstance(turn.target, int) and entry.address not in (
+        None,
+        turn.target,
+        *(each.frame.address for each in heard),
+    ):
+        text = f"address {entry.address} was neither asked nor did it answer: {told(entry)}"
+        yield _broken("INV-15", Column.REPORT, text)
+    own = [each.secondary for each in heard if each.secondary is not None and fits(each, turn.target)]
+    if entry.ok and own and entry.secondary is not None and not any(_covers(entry.secondary, each) for each in own):
+        text = f"{entry.secondary} is not who answered, but {' or '.join(sorted(set(own)))}: {told(entry)}"
+        yield _broken("INV-15", Column.REPORT, text)
+
+
+def _covers(mask: str, address: str) -> bool:
+    """Whether a secondary address is another, or the mask by which that was asked for."""
+    try:
+        return SecondaryAddress.parse(mask).matches(SecondaryAddress.parse(address))
+    except MBusUsageError:
+        return False
 
 
 def _true_header(entry: MeterReport, came: Sequence[Delivered]) -> Iterator[Finding]:
@@ -336,10 +361,12 @@ def _not_there(turn: Turn, seen: Seen) -> str | None:
         return None
     if any(_digits(meter.wire_address) == (entry.secondary or "").upper() for meter in meters):
         return None
-    if turn.step.action.name == "scan" and entry.address is not None:
-        # An acknowledge says not whose it is.
-        if entry.address in seen.observation.addresses or seen.evidence.heard_from(entry.address, turn.start, turn.end):
-            return None
+    is_scanned = turn.step.action.name == "scan" and entry.address is not None
+    if is_scanned and entry.address in seen.observation.addresses:
+        return None
+    # An acknowledge says not whose it is.
+    if is_scanned and seen.evidence.heard_from(entry.address or 0, turn.start, turn.end):
+        return None
     return f"{entry.secondary or entry.address} is not on the bus"
 
 

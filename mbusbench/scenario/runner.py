@@ -252,7 +252,7 @@ class MasterRun:
         )
 
 
-JOBS_OF_PROCESSES = 4
+JOBS_OF_PROCESSES = 2
 """For each processor, where masters are processes."""
 
 

@@ -6,12 +6,13 @@ reset after an answer.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import SND_NKE
-from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.observation import PerformedStep
@@ -20,6 +21,7 @@ from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Delivered, Truth
 from mbusbench.timing import response_window
+from mbusbench.trace.assembly import TimedFrame
 
 Target = int | str
 
@@ -63,6 +65,8 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     frames = traffic.frames_between(step.result.started, step.result.ended)
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
+    if pause and len(set(targets)) == 1:
+        return starts + _after_pauses(frames, pause, len(targets) - 1, traffic)
     last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
@@ -81,11 +85,28 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     return starts
 
 
+def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
+    item = answer.item
+    if not answer.ok or isinstance(item, SingleCharacter):
+        return answer.ok
+    return request.address in (BROADCAST_REPLY, SELECTED) or getattr(item, "address", None) == request.address
+
+
+def _after_pauses(frames: Sequence[MasterFrame], pause: int, most: int, traffic: Traffic) -> list[int]:
+    """Where the turns of one target begin that come after pauses: after the longest, where there are too many."""
+    silences = [
+        (frame.start - _over(last, frame.start, traffic), frame.start) for last, frame in itertools.pairwise(frames)
+    ]
+    longest = sorted((each for each in silences if each[0] >= pause), reverse=True)[:most]
+    return sorted(start for _, start in longest)
+
+
 def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:
-    """When an exchange was over: at the end of what came, or when nothing could come any more."""
+    """When an exchange was over: with a good answer, or when nothing could come any more."""
     until = frame.end + response_window(frame.frame.baud or 2400)[1]
-    came = [each.end for each in traffic.heard_between(frame.start, min(before, until))]
-    return max(came, default=until)
+    came = traffic.heard_between(frame.start, min(before, until))
+    good = [each.end for each in came if _is_good(each, frame)]
+    return good[-1] if good else max([until, *(each.end for each in came)])
 
 
 def _begins_again(frame: MasterFrame, before: Sequence[Delivered], step: PerformedStep) -> bool:

@@ -11,7 +11,7 @@ from mbusbench.scenario.case import judge, run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.report import MeterReport
+from mbusbench.scenario.report import HeaderReport, MeterReport
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.verdict import Column, Verdict
 from mbusbench.trace.event import Kind
@@ -37,6 +37,29 @@ def test_the_same_seed_gives_the_same_trace_and_verdict() -> None:
 
 def _wrong_name(meters: list[MeterReport]) -> list[MeterReport]:
     return [meter if meter.ok else meter.model_copy(update={"error": "unspecified"}) for meter in meters]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"address": 6},
+        {"secondary": "8765432124232807"},
+        {"header": HeaderReport(status=4)},
+        {"header": HeaderReport(id="87654321", manufacturer="HYD")},
+    ],
+)
+def test_what_else_is_told_of_a_meter_has_to_be_true(change: dict[str, object]) -> None:
+    (variant,) = case("SAN-01")
+    judgement = run_variant(variant, Liar(lambda meters: [each.model_copy(update=change) for each in meters]), 7)
+    assert [finding.invariant for finding in judgement.findings] == ["INV-15"]
+    assert judgement.columns[Column.REPORT] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("told", [{"address": None}, {"secondary": "12345678FFFFFFFF"}, {"header": None}])
+def test_less_may_be_told_of_a_meter(told: dict[str, object]) -> None:
+    (variant,) = case("SAN-01")
+    judgement = run_variant(variant, Liar(lambda meters: [each.model_copy(update=told) for each in meters]), 7)
+    assert judgement.verdict is Verdict.PASS
 
 
 def test_an_error_by_another_name_is_non_strict() -> None:

@@ -129,7 +129,9 @@ def _content(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -
     if entry.records is not None:
         if not report.ok and len(entry.alternatives) > 1:
             return [], []
-        return align(report.records, _wanted_records(entry.records, turn, seen))
+        wanted, problems = _wanted_records(entry.records, turn, seen)
+        found = align(report.records, wanted)
+        return [*problems, *found[0]], found[1]
     if words[0] == "value":
         return _values(turn, seen, "more" in words, "incomplete" in words, "stale" in words), []
     return [], []
@@ -152,20 +154,28 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
     return different, loose
 
 
-def _wanted_records(entries: Sequence[RecordEntry], turn: Turn, seen: Seen) -> list[TrueRecord | RecordEntry]:
+def _wanted_records(
+    entries: Sequence[RecordEntry], turn: Turn, seen: Seen
+) -> tuple[list[TrueRecord | RecordEntry], list[str]]:
+    """What entries mean, and why some of them cannot be met."""
     sent: list[TrueRecord] = []
+    problems = []
     if any(entry.sent for entry in entries):
         telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
         sent = [record for telegram in telegrams for record in telegram.records]
+        if not telegrams and not all(entry.optional for entry in entries if entry.sent):
+            problems.append("no new telegram of this meter came whole")
     wanted: list[TrueRecord | RecordEntry] = []
     for number, entry in enumerate(entries):
         if not entry.sent:
             wanted.append(_wanted(entry))
         elif number < len(sent):
             wanted.append(_sent(entry, sent[number]))
+        elif problems:
+            wanted.append(RecordEntry(any=True))
         elif not entry.optional:
             wanted.append(TrueRecord(ExpectedRecord("a record that the meter did not send")))
-    return wanted
+    return wanted, problems
 
 
 def _sent(entry: RecordEntry, record: TrueRecord) -> TrueRecord:
