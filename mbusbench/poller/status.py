@@ -72,7 +72,7 @@ def connection_status(connection: Connection) -> ConnectionStatus:
         name=connection.name,
         state=ConnectionState.RUN if connection.running else ConnectionState.STOP,
         actual=str(redundancy.channel) if connection.running else None,
-        url=None,
+        url=connection.definition.channel(redundancy.channel).source,
         error=None if error is None else error.text,
         error_time=None if error is None else to_datetime(error.time),
         cycle_seconds=None if memory.cycle_duration is None else memory.cycle_duration / 1e9,
