@@ -64,7 +64,7 @@ def test_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as caught:
         main(["nothing"])
     assert caught.value.code == 2
-    assert "decoding, exchange, bus, line, startup, poller, pacing, search" in capsys.readouterr().err
+    assert "decoding, exchange, bus, line, startup, poller, pacing, search, catalogue" in capsys.readouterr().err
 
 
 def test_every_readout_of_the_bus_benchmark_succeeds_and_takes_its_time_on_the_line() -> None:

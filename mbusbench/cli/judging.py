@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -28,13 +29,23 @@ Words = Callable[["Variant", str, str], list[str]]
 """What repeats a case for a master and a transport, without -k and --seed."""
 
 
-def judge(request: Request, every: Sequence[Variant], words: Words, *, sanity: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How long, with which pauses (seconds), and where a master is watched that polls by itself."""
+
+    duration: float
+    quiet: float
+    listen: str
+
+
+def judge(request: Request, every: Sequence[Variant], words: Words, *, sanity: bool, watch: Watch | None = None) -> int:
     """Run the cases that are wanted against each master, tell, write, and return the exit code.
 
     `every` are all cases, before -k. DefinitionError or a usage error before anything is run.
     """
     wanted = _wanted(request, every, sanity)
-    runs = _runs(request, every, wanted, words, sanity)
+    runs = _runs(request, wanted, words, sanity=sanity, watch=watch)
+    _with_baseline(request, every, runs)
     for path in (*request.files.all(), *([request.write_baseline] if request.write_baseline else [])):
         _check_directory(path)
     started, begin = datetime.now(UTC), monotonic()
@@ -62,29 +73,48 @@ def _wanted(request: Request, every: Sequence[Variant], sanity: bool) -> list[Va
 
 
 def _runs(
-    request: Request, every: Sequence[Variant], wanted: Sequence[Variant], words: Words, sanity: bool
+    request: Request, wanted: Sequence[Variant], words: Words, *, sanity: bool, watch: Watch | None
 ) -> list[MasterRun]:
     """One for each master and transport; a master of this process has no transport."""
-    from mbusbench.scenario.baseline import read_baseline
-    from mbusbench.scenario.runner import VIRTUAL, MasterRun
+    from mbusbench.scenario.passive import PassiveRun
+    from mbusbench.scenario.runner import MasterRun
 
     options = request.options(sanity=sanity)
-    baseline = None if request.baseline is None else read_baseline(request.baseline)
+    if watch is not None:
+        repeat = _repeating(request, "passive", "tcp", words)
+        return [
+            PassiveRun(
+                "passive",
+                "tcp",
+                wanted,
+                options,
+                repeat,
+                duration=watch.duration,
+                quiet=watch.quiet,
+                listen=watch.listen,
+                tell=lambda text: message(f"mbusbench: {text}"),
+            )
+        ]
     runs: dict[tuple[str, str], MasterRun] = {}
     for master in request.masters or ("builtin",):
         for transport in request.transports or ("tcp",):
             repeat = _repeating(request, master, transport, words)
-            run = MasterRun(master, cast("Transport", transport), wanted, options, repeat)
-            runs.setdefault((master, run.transport_shown), run)
-    found = list(runs.values())
-    if baseline is not None:
-        baseline.check(every, dict.fromkeys(name for run in found for name in (run.name, run.master)))
-        for run in found:
-            run.baseline = baseline if baseline.file.master in (None, run.name, run.master) else None
-    if request.write_baseline is not None and len(found) > 1:
+            each = MasterRun(master, cast("Transport", transport), wanted, options, repeat)
+            runs.setdefault((master, each.transport_shown), each)
+    return list(runs.values())
+
+
+def _with_baseline(request: Request, every: Sequence[Variant], runs: Sequence[MasterRun]) -> None:
+    from mbusbench.scenario.baseline import read_baseline
+
+    if request.write_baseline is not None and len(runs) > 1:
         raise click.UsageError("--write-baseline goes together with one master and one transport")
-    assert all(run.transport_shown == VIRTUAL or run.transport for run in found)
-    return found
+    if request.baseline is None:
+        return
+    baseline = read_baseline(request.baseline)
+    baseline.check(every, dict.fromkeys(name for run in runs for name in (run.name, run.master)))
+    for run in runs:
+        run.baseline = baseline if baseline.file.master in (None, run.name, run.master) else None
 
 
 def _repeating(request: Request, master: str, transport: str, words: Words) -> Callable[[Variant], str]:

@@ -45,6 +45,8 @@ COMMANDS = {
     "quirks": "List what meters do differently, by name.",
     "run": "Run scenarios against a master, and judge it.",
     "conform": "Run the conformance catalogue against a master.",
+    "explore": "Run scenarios under random faults.",
+    "shrink": "Reduce a fault schedule that fails to the smallest one.",
     "report": "Show results of run and conform: as text, HTML, Markdown, JUnit.",
     "driver": "Be judged: do what a bench says in the environment.",
 }

@@ -25,7 +25,10 @@ def command(*, paths: tuple[Path, ...], **values: Any) -> int:
     from mbusbench.cli.judging import judge
     from mbusbench.scenario.selection import read_cases
 
-    return judge(Request.of(values), read_cases(paths), _words, sanity=False)
+    request = Request.of(values)
+    if "passive" in request.masters:
+        raise click.UsageError("somebody who polls by himself is judged by mbusbench conform --master passive")
+    return judge(request, read_cases(paths), _words, sanity=False)
 
 
 def _words(variant: Variant, master: str, transport: str) -> list[str]:

@@ -380,6 +380,7 @@ class MBusMaster(Commands):
         if self._closed:
             raise MBusConnectionError("the master was closed")
         runner = self._runner
+        busy_until = 0
         if runner is not None:
             if runner.loop is not asyncio.get_running_loop():
                 raise MBusUsageError("the master is open in another event loop: close it there first")
@@ -387,6 +388,8 @@ class MBusMaster(Commands):
                 return runner
             self._runner = None
             await runner.close()
+            # The connection is lost, the bus behind it is not: a slave may still be answering.
+            busy_until = self._link.busy_until if self._link is not None else 0
         stream = await self._open_stream()
         if self._trace is not None:
             stream = self._trace.around(stream, self._baudrate)
@@ -398,6 +401,7 @@ class MBusMaster(Commands):
             attempts=self._attempts,
             wake_up=self._wake_up,
         )
+        self._link.wait_until(busy_until)
         self._runner = Runner(stream, self._link, self._baudrate)
         self._was_open = True
         if self._closed:

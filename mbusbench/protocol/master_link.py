@@ -206,6 +206,8 @@ class MasterLink:
                 return b""
             assert self._held is not None
             if not self._has_company():
+                # Somebody may still send behind it.
+                self._traffic_end = max(self._traffic_end, self._last + self._settle)
                 self._finish(Reply(self._held, self._attempt), now)
                 return b""
             self._received.insert(0, self._held)
@@ -245,6 +247,15 @@ class MasterLink:
             if self._heard():
                 self._traffic_end = self._last + (self._gap if self._reader.pending else self._settle)
         self._move(_CANCEL)
+
+    @property
+    def busy_until(self) -> int:
+        """Until when the answer to what was sent last may be on the line, as things look now."""
+        return self._idle_at()
+
+    def wait_until(self, time: int) -> None:
+        """Send nothing before: an answer that is asked for on another connection may be on the line."""
+        self._late_until = max(self._late_until, time)
 
     def reset(self) -> None:
         """Forget everything about the line: the connection is a new one."""

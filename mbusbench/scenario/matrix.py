@@ -28,13 +28,17 @@ SHARED = ("devices", "buses", "bus", "faults", "setup", "teardown", "baud", "pri
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Variant:
-    """One case that can be run. `letter` is that of the lettered variant, `chosen` what the parameters are."""
+    """One case that can be run. `letter` is that of the lettered variant, `chosen` what the parameters are.
+
+    `whole` is what is written, with includes, letters and parameters in their places, and `bus` a bus file's data.
+    """
 
     definition: ScenarioDefinition
     bus: BusFile
     path: Path
     letter: str = ""
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    whole: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -189,7 +193,8 @@ def _variant(document: Document, path: Path, letter: str, chosen: Mapping[str, A
     definition = ScenarioDefinition.from_document(composition.mapping(document, entries))
     devices = _devices(document)
     bus = _bus(document, definition, buses, path)
-    return Variant(definition, BusFile(path, document=bus, devices=devices), path, letter, chosen)
+    whole = {**{key: value for key, value in document.data.items() if key != "buses"}, "bus": bus.data}
+    return Variant(definition, BusFile(path, document=bus, devices=devices), path, letter, chosen, whole)
 
 
 def _devices(document: Document) -> dict[str, Device]:

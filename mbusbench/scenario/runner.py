@@ -36,7 +36,7 @@ from mbusbench.scenario.verdict import Column, ExitCode, Verdict, worst
 from mbusbench.trace.event import Kind, TraceEvent
 
 LIMIT = 900.0
-"""Seconds that one variant may take, before the bench says that it is the bench that hangs."""
+"""Seconds that a variant may take, or twice what its steps may, before it is the bench that hangs."""
 VIRTUAL = "virtual"
 Advance = Callable[[VariantResult], object]
 Repeat = Callable[[Variant], str]
@@ -205,7 +205,7 @@ class MasterRun:
             yield from ((variant, perform(task)) for variant, task in zip(variants, tasks, strict=True))
             return
         order = sorted(range(len(tasks)), key=lambda number: -_effort(variants[number]))
-        for number, result in each_result(perform, [tasks[each] for each in order], jobs, LIMIT):
+        for number, result in each_result(perform, [tasks[each] for each in order], jobs, _limit(variants)):
             variant = variants[order[number]]
             yield variant, _broken(variant, result, tasks[order[number]]) if isinstance(result, Broken) else result
 
@@ -252,7 +252,7 @@ class MasterRun:
         )
 
 
-JOBS_OF_PROCESSES = 4
+JOBS_OF_PROCESSES = 2
 """For each processor, where masters are processes."""
 
 
@@ -260,6 +260,16 @@ def _effort(variant: Variant) -> int:
     """A guess at how long it takes, so that the longest begin first."""
     steps = variant.definition.steps
     return sum((each.repeat or 1) * (50 if each.action in ("scan", "search") else 1) for each in steps)
+
+
+def _limit(variants: Iterable[Variant]) -> float:
+    """In seconds, for the longest of them. A tool may be called for each turn, and each call has its deadline."""
+    longest = LIMIT
+    for variant in variants:
+        actions = [each.as_action(0) for each in variant.definition.all_steps() if each.is_masters]
+        calls = sum(each.deadline * (each.repeat or 1) * max(1, len(each.targets)) for each in actions)
+        longest = max(longest, 2 * calls)
+    return longest
 
 
 def _broken(variant: Variant, broken: Broken, task: Task) -> VariantResult:

@@ -33,10 +33,18 @@ SETTLE = 0.5
 class Running:
     """One run. `meters` are those of the bus in order, `addresses` the primary addresses that they had."""
 
-    def __init__(self, variant: Variant, master: MasterUnderTest, seed: int, transport: Transport) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        master: MasterUnderTest,
+        seed: int,
+        transport: Transport,
+        endpoint: str | None = None,
+    ) -> None:
         self._definition = variant.definition
         self._master = master
         self._transport = transport
+        self._url = endpoint or ENDPOINTS[transport]
         self._bus = VirtualBus.from_file(variant.bus, seed)
         self._waiting = self._held_back([fault.definition for fault in variant.bus.faults])
         self.meters: list[Meter] = list(self._bus.meters)
@@ -70,8 +78,7 @@ class Running:
             is_virtual, is_served = self._master.is_virtual, self._definition.served
             url = "" if is_virtual else unserved_url(self._transport)
             if is_served and not is_virtual:
-                endpoint = ENDPOINTS[self._transport]
-                url = (await stack.enter_async_context(BusServer(bus, [(endpoint, options)]))).url
+                url = (await stack.enter_async_context(BusServer(bus, [(self._url, options)]))).url
             self._access = BusAccess(
                 url,
                 self._transport,

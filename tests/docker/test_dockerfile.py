@@ -43,7 +43,7 @@ def test_what_is_copied_is_in_the_context_and_nothing_else_is() -> None:
 
 def test_port_that_is_asked_for_health_is_the_exposed_one() -> None:
     (port,) = (step.text for step in instructions(DOCKERFILE) if step.word == "EXPOSE")
-    assert DEFAULT_URL == f"http://127.0.0.1:{port}"
+    assert f"http://127.0.0.1:{port}" == DEFAULT_URL
 
 
 def test_last_stage_runs_as_a_numbered_user_without_privileges() -> None:

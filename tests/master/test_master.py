@@ -702,7 +702,7 @@ async def test_lost_connection_is_an_error_and_is_made_again_at_next_use() -> No
     async with MBusMaster(bus, reconnect=0) as master:
         await master.query(5)
         asyncio.get_running_loop().call_later(0.06, bus.lose)
-        asyncio.get_running_loop().call_later(0.12, bus.lose)
+        asyncio.get_running_loop().call_later(0.33, bus.lose)
         with pytest.raises(MBusConnectionError, match="unplugged"):
             await master.query(5)
         assert not master.is_open

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from mbusbench.definition.fields import Byte, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
-from mbusbench.meter.definition import Baud
 from mbusbench.scenario.duration import Span
 from mbusbench.scenario.pattern import MANY, FramePattern, Item
 from mbusbench.scenario.report import ERROR_KINDS
@@ -68,11 +67,11 @@ Count = Annotated[tuple[int, int], PlainValidator(_count)]
 
 
 class WireCheck(Definition):
-    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first six.
+    """One thing about the master's frames, all of them or those of one `step`: exactly one of the first five.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
     `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
-    with `each`, of those with the same content (whatever their C). `baud`: the rate at which each is sent.
+    with `each`, of those with the same content (whatever their C).
     """
 
     sequence: Items | None = None
@@ -80,7 +79,6 @@ class WireCheck(Definition):
     only: Patterns | None = None
     never: Patterns | None = None
     frames: Pattern | None = None
-    baud: Baud | None = None
     count: Count | None = None
     per: Pattern | None = None
     each: bool = False
@@ -88,7 +86,7 @@ class WireCheck(Definition):
 
     @model_validator(mode="after")
     def _one(self) -> WireCheck:
-        kinds = ("sequence", "order", "only", "never", "frames", "baud")
+        kinds = ("sequence", "order", "only", "never", "frames")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             raise mistake(f"exactly one of {', '.join(kinds)} is needed")
@@ -142,7 +140,8 @@ class ReportEntry(Definition):
     """What one entry of a report says: `value`, `ok`, `error` or the name of an error, or several with `|`.
 
     `value` is everything that the meter sent in this readout and nothing else. Behind it may stand `more`, `partial`,
-    `stale` or `incomplete` (some of it), and `x3` for three entries.
+    `stale` or `incomplete` (some of it), and `x3` for three entries. `share`: so many percent of them at least are the
+    first of several.
     """
 
     is_: str = Field(default="value", alias="is")
@@ -156,6 +155,7 @@ class ReportEntry(Definition):
     records: list[RecordEntry] | None = None
     header: dict[str, int | str] = Field(default={})
     strict: bool = False
+    share: Annotated[int, in_range(1, 100)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -200,7 +200,8 @@ class TimingCheck(Definition):
     `from`, `to`: from the end of each such frame to the beginning of the next one that is `to`; `to` may be `next`, or
     `end` (of the step). `idle_before`: silence on the line before each such frame. `within`: the longest pause between
     two characters of each such frame. None of these: how long the `step` takes. `nth` is one of the frames only.
-    `tolerated` is a longer time that is non-strict.
+    `tolerated` is a longer time that is non-strict. `growth`: the last tenth of the turns of the `step` takes at most
+    so many times as long as the first one.
     """
 
     from_: Pattern | None = Field(default=None, alias="from")
@@ -212,6 +213,7 @@ class TimingCheck(Definition):
     least: Span | None = None
     most: Span | None = None
     tolerated: Span | None = None
+    growth: float | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> TimingCheck:
@@ -220,8 +222,10 @@ class TimingCheck(Definition):
             raise mistake("from, idle_before and within do not go together")
         if not any(given) and self.step is None:
             raise mistake("exactly one of from, idle_before, within, step is needed")
-        if self.least is None and self.most is None:
-            raise mistake("least or most is needed")
+        if self.least is None and self.most is None and self.growth is None:
+            raise mistake("least, most or growth is needed")
+        if self.growth is not None and (any(given) or self.step is None):
+            raise mistake("goes together with step", ["growth"])
         if self.to not in ("next", "end"):
             try:
                 FramePattern(self.to)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 
 from mbusbench.scenario.output.results import CaseResult, Columns, FindingResult, MasterResult, Results, VariantResult
 from mbusbench.scenario.verdict import Column, Verdict
 
+SHORT = 24
+"""Entries of a log that is shown as a whole."""
 BEFORE, AFTER = 8, 4
-"""Frames of the log that are shown before a finding, and after it."""
+"""Of a longer one: entries before what a finding is about, and after it."""
+MOST_PLACES = 3
 MOST_FINDINGS = 6
 """Of one variant; how many more there are is said."""
 _INDENT = " " * 11
 _LOUD = (Verdict.FAIL, Verdict.ERROR)
 _TITLE = 34
+_TOLD_FIRST = (Column.REPORT, Column.WIRE, Column.TIMING)
 _QUIET = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE)
 
 
@@ -40,8 +45,9 @@ def worst_variant(case: CaseResult) -> VariantResult:
 
 
 def first_finding(variant: VariantResult) -> FindingResult | None:
-    """The one that made the verdict what it is."""
-    return next((each for each in variant.findings if each.verdict is variant.verdict), None)
+    """Of those that made the verdict what it is, the one that says most: what the user is told comes first."""
+    found = [each for each in variant.findings if each.verdict is variant.verdict]
+    return min(found, key=lambda each: (each.invariant is not None, _TOLD_FIRST.index(each.column)), default=None)
 
 
 def case_line(case: CaseResult) -> str:
@@ -100,27 +106,37 @@ def details(case: CaseResult) -> Iterator[str]:
 
 
 def excerpt(variant: VariantResult) -> list[str]:
-    """The log around the worst finding, which is marked; where there is no one place, its beginning and its end."""
+    """The log around the worst findings, which are marked; a short one as a whole."""
     if not variant.wire or variant.verdict in _QUIET:
         return []
-    placed = [each for each in variant.findings if each.line is not None]
-    worst = next((each for each in placed if each.verdict is variant.verdict), None)
     heads = [number for number, line in enumerate(variant.wire) if not line.startswith(" " * 40)]
     ends = [*heads[1:], len(variant.wire)]
-    if worst is None or worst.line is None:
-        shown = [*range(len(heads))[:BEFORE], *range(len(heads))[BEFORE:][-AFTER:]]
-        here = -1
-    else:
-        at = worst.line
-        here = max((index for index, number in enumerate(heads) if number <= at), default=0)
-        shown = list(range(max(0, here - BEFORE), min(len(heads), here + AFTER + 1)))
+    marked = {
+        bisect_right(heads, each.line) - 1
+        for each in variant.findings
+        if each.line is not None and each.verdict is variant.verdict
+    }
     lines: list[str] = []
-    for before, index in zip([shown[0] - 1, *shown], shown, strict=False):
-        if index != before + 1:
-            lines.append(f"   [... {index - before - 1} more ...]")
-        mark = ">>" if index == here else "  "
+    last = -1
+    for index in _shown(len(heads), marked):
+        if index != last + 1:
+            lines.append(f"   [... {index - last - 1} more ...]")
+        mark = ">>" if index in marked else "  "
         lines += [f"{mark} {variant.wire[number]}" for number in range(heads[index], ends[index])]
+        last = index
+    if last + 1 < len(heads):
+        lines.append(f"   [... {len(heads) - last - 1} more ...]")
     return lines
+
+
+def _shown(count: int, marked: Iterable[int]) -> list[int]:
+    """Which of `count` entries of the log: all, or those around the first marked ones, or its two ends."""
+    if count <= SHORT:
+        return list(range(count))
+    wanted = sorted(marked)[:MOST_PLACES]
+    if not wanted:
+        return [*range(BEFORE), *range(count - AFTER, count)]
+    return sorted({near for at in wanted for near in range(max(0, at - BEFORE), min(count, at + AFTER + 1))})
 
 
 def count_lines(master: MasterResult) -> list[str]:
