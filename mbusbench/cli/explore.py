@@ -44,6 +44,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> ran
 @click.option("--first", is_flag=True, help="Stop at the first failure.")
 @json_option
 def command(
+    *,
     paths: tuple[Path, ...],
     seeds: range,
     master: str,

@@ -34,6 +34,7 @@ COMMANDS = {
     "set-clock": "Set the clock of meters.",
     "send": "Send any command.",
     "poll": "Read many meters again and again, as a file says, and give the readings on.",
+    "healthcheck": "Ask a poller how it is.",
     "sniff": "Stand between a master and a bus, and show what they say.",
     "record": "Make device and bus files of a bus that answers now.",
     "import": "Make device and bus files of what was recorded.",

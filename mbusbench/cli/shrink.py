@@ -30,7 +30,7 @@ _RUNS_OF_PROCESSES = 200
 @click.option("--runs", type=click.IntRange(1), help="How many schedules are tried at most.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where it is written.")
 def command(
-    path: Path, seed: int | None, master: str, select: str, runs: int | None, out: Path | None, **values: Any
+    *, path: Path, seed: int | None, master: str, select: str, runs: int | None, out: Path | None, **values: Any
 ) -> int:
     """Reduce a fault schedule that a master does not survive, and write what is left as a scenario.
 
@@ -50,7 +50,7 @@ def command(
         if found is not None:
             schedule, judgement, shrinking = found
             _write(variant, schedule, judgement, out, seed)
-            _tell(schedule, judgement, shrinking, out, master, setting)
+            _tell(schedule, judgement, shrinking, out=out, master=master, setting=setting)
             return 0
     names = variants[0].name if len(variants) == 1 else f"none of the {len(variants)} variants"
     which = "its own faults" if seed is None else f"the faults of seed {seed}"
@@ -101,7 +101,13 @@ def _write(variant: Variant, schedule: list[Entry], judgement: Judgement, out: P
 
 
 def _tell(
-    schedule: list[Entry], judgement: Judgement, shrinking: Shrinking, out: Path | None, master: str, setting: Setting
+    schedule: list[Entry],
+    judgement: Judgement,
+    shrinking: Shrinking,
+    *,
+    out: Path | None,
+    master: str,
+    setting: Setting,
 ) -> None:
     """What is left; on stderr where stdout is the scenario."""
     say = message if out is None else print_line

@@ -99,6 +99,16 @@ class Poller:
                 tasks.create_task(one(connection), name=f"connection {connection.name}")
         await self.collector.flush()
 
+    async def write_once(self, tag: str, value: Scalar) -> Reading:
+        """As `write`, without running: what the tag's bus is opened for is over when this returns."""
+        self.connections = {each.name: self._made(each) for each in self.definition.complete}
+        try:
+            return await self.write(tag, value)
+        finally:
+            for connection in self.connections.values():
+                await connection.channels.close()
+            await self.collector.flush()
+
     def remember(self, readings: Iterable[Reading]) -> None:
         """What an earlier process has read: so that no meter is read again in the same slot, or before its time.
 

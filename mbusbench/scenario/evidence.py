@@ -53,9 +53,8 @@ class Content:
         position = 0
         while position < len(self.data):
             found = candidate(self.data, position)
-            size = _size(found)
-            if size and not any(self.wrong[position : position + size]):
-                assert found is not None
+            size = len(found.encode()) if isinstance(found, Frame) else 0
+            if isinstance(found, Frame) and not any(self.wrong[position : position + size]):
                 raw = self.data[position : position + size]
                 yield Found(found, raw, self.starts[position], self.ends[position + size - 1])
                 position += size
@@ -63,16 +62,14 @@ class Content:
                 position += 1
 
 
-def _size(found: object) -> int:
-    if isinstance(found, SingleCharacter):
-        return 1
-    return len(found.encode()) if isinstance(found, ShortFrame | LongFrame) else 0
-
-
 class Evidence:
-    """Of one case. `is_virtual`: nothing is between the master and the line, in virtual time."""
+    """Of one case. `is_virtual`: nothing is between the master and the line, in virtual time.
 
-    def __init__(self, traffic: Traffic, *, is_virtual: bool) -> None:
+    `starts` are times at which a master began anew that knows nothing of what was before.
+    """
+
+    def __init__(self, traffic: Traffic, *, is_virtual: bool, starts: Sequence[int] = ()) -> None:
+        self._starts = starts
         self._traffic = traffic
         self._reaction = 0 if is_virtual else _REACTION
 
@@ -129,7 +126,7 @@ class Evidence:
         if index == 0:
             return True
         before = sent[index - 1]
-        if self.hung_up(before.start, time):
+        if self.hung_up(before.start, time) or any(before.start < each <= time for each in self._starts):
             return True
         return any(
             self._is_free(before, sent[index], self.content(before.start, until))
@@ -140,7 +137,10 @@ class Evidence:
         """Whether this telegram is old by a fault's doing, and the master had not had it since `since`."""
         if not any(since <= time <= start for time in self._stale):
             return False
-        return not any(each.raw == raw and since <= each.start < start for each in self._traffic.heard)
+        # Of a meter that was heard once nobody knows what changes in its telegrams.
+        heard = [each for each in self._traffic.heard if each.ok and since <= each.start < start]
+        had = {each.raw for each in heard if each.raw[4:6] == raw[4:6]}
+        return raw not in had or len(had) < 2
 
     @cached_property
     def _stale(self) -> list[int]:
@@ -158,7 +158,8 @@ class Evidence:
         """Nothing more was to come, as far as could be seen."""
         baud = frame.frame.baud or 2400
         if not content.data:
-            return frame.start + _ROUNDING - before.end >= response_window(baud)[1]
+            waited = frame.start + _ROUNDING - before.end + self._queued(before)
+            return waited >= response_window(baud)[1]
         # Where transmissions collide, a character may end a bit earlier than its place in the row says.
         doubt = character_time(baud) if any(content.wrong) else 0
         if frame.start + _ROUNDING - content.ends[-1] >= idle_time(baud) - doubt:
@@ -167,6 +168,14 @@ class Evidence:
         if not answers or answers[-1].end != content.ends[-1]:
             return False
         return len(answers) == 1 or isinstance(answers[-1].item, LongFrame)
+
+    def _queued(self, frame: MasterFrame) -> int:
+        """How long it waited for the frame before it, which its master had taken for answered while it went out."""
+        index = self._index(frame.start)
+        if not index:
+            return 0
+        before = self._traffic.sent[index - 1]
+        return before.end - before.start if frame.start - before.end <= _ROUNDING else 0
 
     def was_answered(self, time: int) -> bool | None:
         """Whether its last frames to the address that the master sent to then had been answered; None: who knows."""
@@ -239,7 +248,9 @@ def _single(event: TraceEvent) -> Iterable[tuple[int, int, int, bool]]:
 
 
 def _is_reset(item: object) -> bool:
-    return is_selection(item) or (isinstance(item, ShortFrame) and item.control == SND_NKE)
+    if isinstance(item, LongFrame):
+        return is_selection(item)
+    return isinstance(item, ShortFrame) and item.control == SND_NKE
 
 
 def _concerns(before: object, item: object) -> bool:

@@ -146,7 +146,7 @@ def _repaired(schedule: Sequence[Entry]) -> list[Entry]:
 
 
 def simpler_entries(entry: Entry) -> Iterator[Entry]:
-    """The fault with one thing less, or one thing smaller. Each is simpler than the one before, so it comes to an end."""
+    """The fault with one thing less, or one thing smaller. So it comes to an end."""
     do = entry["do"]
     if do != _SIMPLEST and "at" not in entry:
         yield {**entry, "do": _SIMPLEST}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import SND_NKE
-from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.observation import PerformedStep
@@ -20,6 +21,7 @@ from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Delivered, Truth
 from mbusbench.timing import response_window
+from mbusbench.trace.assembly import TimedFrame
 
 Target = int | str
 
@@ -63,6 +65,8 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     frames = traffic.frames_between(step.result.started, step.result.ended)
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
+    if pause and len(set(targets)) == 1:
+        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, traffic, truth)]
     last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
@@ -81,11 +85,34 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     return starts
 
 
+def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
+    item = answer.item
+    if not answer.ok or isinstance(item, SingleCharacter):
+        return answer.ok
+    return request.address in (BROADCAST_REPLY, SELECTED) or getattr(item, "address", None) == request.address
+
+
+def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], traffic: Traffic, truth: Truth) -> list[int]:
+    """The frames behind pauses between turns, at most `count`.
+
+    A master may wait as long for an answer: what repeats a frame that got no data is less likely to be another turn,
+    and so is what comes after a shorter pause.
+    """
+    found = []
+    for before, frame in pairwise(frames):
+        silence = frame.start - _over(before, frame.start, traffic)
+        if silence >= pause:
+            is_repeat = before.raw == frame.raw and not truth.between(before.start, frame.start)
+            found.append((is_repeat, -silence, frame.start))
+    return sorted(start for _, _, start in sorted(found)[:count])
+
+
 def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:
-    """When an exchange was over: at the end of what came, or when nothing could come any more."""
+    """When an exchange was over: with a good answer, or when nothing could come any more."""
     until = frame.end + response_window(frame.frame.baud or 2400)[1]
-    came = [each.end for each in traffic.heard_between(frame.start, min(before, until))]
-    return max(came, default=until)
+    came = traffic.heard_between(frame.start, min(before, until))
+    good = [each.end for each in came if _is_good(each, frame)]
+    return good[-1] if good else max([until, *(each.end for each in came)])
 
 
 def _begins_again(frame: MasterFrame, before: Sequence[Delivered], step: PerformedStep) -> bool:

@@ -1,6 +1,6 @@
-"""A day of many connections in virtual time: ways to the buses fail and come back, meters go and return.
+"""A day of many connections in virtual time: ways to the buses fail and come back, meters go and return, sinks stop.
 
-What the poller kept is compared with what could be reached, and each bus watches that it never has two masters.
+What came to the sinks is compared with what could be reached, and each bus watches that it never has two masters.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mbusbench import VirtualBus
@@ -22,14 +23,19 @@ from mbusbench.poller.meter import slot_text
 from mbusbench.poller.poller import Poller
 from mbusbench.poller.redundancy import Channel, Redundancy, State
 from mbusbench.poller.schedule import to_ns
+from mbusbench.sinks.delivery import Delivery
 from mbusbench.sinks.reading import Quality, Reading
+from mbusbench.sinks.sink import SinkError
+from mbusbench.sinks.store import Store
 from mbusbench.timing import response_window
 from mbusbench.trace.event import CLOSED, OPENED, Kind, TraceEvent
-from tests.poller.bench import Gate, Kept, configuration, connection, source_of, with_backup
+from tests.poller.bench import Gate, configuration, connection, source_of, with_backup
 
 BAUD = 2400
 PERIOD = 15 * 60
 LIMIT = 3
+ATTEMPTS = 3
+"""A request and its repeats are one error."""
 SECOND = 10**9
 WINDOW = 150 * SECOND
 """Within so long after its begin a cycle is over, changes of the channel included: 20 meters take 20 s."""
@@ -75,6 +81,32 @@ class OneMasterOnly:
 
 
 Span = tuple[int, int]
+
+
+class StoppingSink:
+    """A broker or database that takes nothing for a while."""
+
+    def __init__(self, name: str, down: list[Span]) -> None:
+        self.name = name
+        self.readings: list[Reading] = []
+        self.refusals = 0
+        self._down = down
+
+    async def open(self) -> None:
+        self._check()
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        self._check()
+        self.readings += readings
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    def _check(self) -> None:
+        now = round(asyncio.get_running_loop().time() * SECOND)
+        if _overlaps(self._down, now, now + 1):
+            self.refusals += 1
+            raise SinkError("it has stopped")
 
 
 @dataclass
@@ -128,10 +160,16 @@ class Summary:
 class Campaign:
     """So many connections of so many meters, polled for so many hours."""
 
-    def __init__(self, connections: int, meters: int, hours: float, seed: int) -> None:
+    def __init__(self, connections: int, meters: int, hours: float, seed: int, directory: Path) -> None:
         self.addresses = range(1, meters + 1)
         self.duration = round(hours * 3600) * SECOND
-        self.kept = Kept()
+        self.store = Store(directory / "store.db", durable=False)
+        third = self.duration // 3
+        stop = min(third, 3600 * SECOND)
+        self.sinks = [
+            StoppingSink("broker", [(third, third + stop)]),
+            StoppingSink("database", [(2 * third, 2 * third + stop)]),
+        ]
         self._random = random.Random(seed)
         self.lines = [self._line(number) for number in range(connections)]
         sources: dict[tuple[str, Channel], Any] = {
@@ -150,7 +188,7 @@ class Campaign:
                 ),
                 seed=seed,
             ),
-            self.kept.keep,
+            self._keep,
             source_of=source_of(sources),
         )
 
@@ -162,6 +200,7 @@ class Campaign:
         watch = OneMasterOnly()
         bus.trace = watch
         gates = {Channel.MAIN: Gate(bus), Channel.BACKUP: Gate(bus)}
+        gates[Channel.MAIN].other, gates[Channel.BACKUP].other = gates[Channel.BACKUP], gates[Channel.MAIN]
         line = Line(f"line{number:03d}", bus, watch, gates, {Channel.MAIN: [], Channel.BACKUP: []})
         line.down[Channel.MAIN] = self._spans(3)
         line.down[Channel.BACKUP] = self._spans(1) if number % 4 == 0 else []
@@ -175,6 +214,9 @@ class Campaign:
         edges = sorted(self._random.randrange(self.duration) for _ in range(2 * self._random.randint(0, count)))
         return list(zip(edges[::2], edges[1::2], strict=True))
 
+    async def _keep(self, readings: Sequence[Reading]) -> None:
+        await self.store.append(readings)
+
     def run(self) -> Summary:
         run_in_virtual_time(self._play())
         return self._judged()
@@ -183,6 +225,9 @@ class Campaign:
         self._began = to_ns(utc_now(asyncio.get_running_loop()))
         for line in self.lines:
             await line.bus.connect().close()  # the time of a bus begins with its first master
+        delivery = Delivery(self.store, self.sinks, chance=self._random)
+        await self.store.open()
+        delivering = asyncio.create_task(delivery.run())
         polling = asyncio.create_task(self.poller.run())
         disturbing = [asyncio.create_task(work) for line in self.lines for work in self._disturbances(line)]
         await asyncio.sleep(self.duration / SECOND)
@@ -192,6 +237,10 @@ class Campaign:
         await asyncio.gather(*disturbing, return_exceptions=True)
         self.poller.stop()
         await polling
+        assert await delivery.drained(3600)
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+        await self.store.close()
 
     def _disturbances(self, line: Line) -> list[Any]:
         ways = [self._break(line.gates[which], spans) for which, spans in line.down.items()]
@@ -216,9 +265,16 @@ class Campaign:
             line.bus.add_meter(meter)
 
     def _judged(self) -> Summary:
-        summary = Summary(readings=len(self.kept.readings))
+        first, *others = self.sinks
+        summary = Summary(readings=len(first.readings))
+        summary.mistakes += [
+            f"{each.name} has not what {first.name} has" for each in others if each.readings != first.readings
+        ]
+        summary.mistakes += [f"{each.name} did not stop" for each in self.sinks if each.refusals < 5]
+        if self.store.appended != len(first.readings):
+            summary.mistakes.append(f"{self.store.appended} readings are in the store")
         found: dict[str, list[Reading]] = defaultdict(list)
-        for reading in self.kept.readings:
+        for reading in first.readings:
             found[f"{reading.connection}/{reading.address}"].append(reading)
             if reading.quality is Quality.GOOD:
                 summary.good += 1
@@ -227,6 +283,12 @@ class Campaign:
             summary.requests += line.watch.requests
             summary.changes += line.watch.changes
             summary.mistakes += [f"{line.name}: {each}" for each in line.watch.violations]
+            summary.mistakes += [
+                f"{line.name}: the {which} channel was opened after {count} requests in vain"
+                for which, gate in line.gates.items()
+                for count in gate.before_change
+                if count > LIMIT * ATTEMPTS
+            ]
             summary.mistakes += _wrong_changes(line.name, self.poller.memory(line.name).redundancy)
             for address in self.addresses:
                 self._judge_meter(line, address, found[f"{line.name}/{address}"], summary)

@@ -20,31 +20,30 @@ pytestmark = pytest.mark.interop
 
 MATRIX = Path(__file__).resolve().parents[2] / "docs" / "matrix.md"
 CASES = (
-    *("LL-FCB-01", "LL-CHK-01", "LL-CHK-04", "LL-CHK-07", "LL-ACK-01", "LL-RTY-01", "LL-LAT-01"),
+    *("LL-FCB-01", "LL-CHK-01", "LL-CHK-02", "LL-CHK-04", "LL-CHK-05", "LL-CHK-07", "LL-ACK-01", "LL-RTY-01"),
     *("APL-ERR-01", "APL-MUL-02", "APL-VAR-02", "APL-VAR-03", "SEC-SEL-01", "SEC-SEL-04", "BUS-COL-01"),
 )
 """A part that takes a minute, since node-mbus waits four seconds for each frame."""
 NAMES = {"pymeterbus": "pyMeterBus (tcp)", "node-mbus": "node-mbus (tcp)"}
-JOBS = "24"
-TIME_LIMIT = 300
+JOBS = {"pymeterbus": "4", "node-mbus": "32"}
+"""node-mbus mostly waits; pyMeterBus misses answers where it is not let run."""
 
 
-def _started(master: str, directory: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mbusbench", "run", str(catalogue()), "--master", master, "--jobs", JOBS]
-    command += ["-k", " or ".join(CASES), "--json", str(directory / f"{master}.json")]
+def _results(master: str, directory: Path) -> MasterResult:
+    path = directory / f"{master}.json"
+    command = [sys.executable, "-m", "mbusbench", "run", str(catalogue()), "--master", master, "--jobs", JOBS[master]]
+    command += ["-k", " or ".join(CASES), "--json", str(path)]
     environment = {**os.environ, "NODE_PATH": str(NODE_MODULES)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return load(path).masters[0]
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MasterResult]:
-    """Both at the same time: they mostly wait."""
     need("pyMeterBus", "node-mbus")
     directory = tmp_path_factory.mktemp("matrix")
-    running = [_started(master, directory) for master in NAMES]
-    codes = [process.wait(TIME_LIMIT) for process in running]
-    assert codes == [1, 1]
-    return {master: load(directory / f"{master}.json").masters[0] for master in NAMES}
+    return {master: _results(master, directory) for master in NAMES}
 
 
 def _page() -> dict[str, dict[str, str]]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from mbusbench.codec.address import SELECTED
 from mbusbench.codec.control_field import FCB, FCV, SND_NKE
-from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import FrameReader, Reject
+from mbusbench.codec.telegram import Telegram
 from mbusbench.master.freshness import Freshness
 from mbusbench.master.runner import Runner
 from mbusbench.protocol import master_link
@@ -20,9 +21,9 @@ from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.mutants import Mutant
 from tests.mutants.links import (
+    AnyByte,
     KeepsInput,
     TogglesOnRepeats,
-    by_character,
     linked_by,
     long_frame,
     reading_by,
@@ -89,10 +90,6 @@ def _what_came(data: bytes) -> LongFrame | None:
     return LongFrame(data[4], data[5], data[6], data[7:]) if is_start and len(data) < data[1] + 6 else None
 
 
-def _any_character(data: bytes) -> SingleCharacter | None:
-    return ACK if len(data) == 1 else None
-
-
 class _SmallBuffer(FrameReader):
     """Room for 200 bytes."""
 
@@ -110,6 +107,18 @@ class _StopsAtStop(FrameReader):
             if data[index] == 0x16 and self.pending:
                 frames.append(Reject(super().clear(), master_link.RejectReason.LENGTH))
         return frames
+
+
+class _Cooked(FrameReader):
+    """A terminal that was not made raw."""
+
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        return super().receive(data.replace(b"\r", b"\n"), wrong)
+
+
+class _FlowControlled(FrameReader):
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        return super().receive(data.replace(b"\x11", b""), wrong)
 
 
 class _FirstByteMustFit(FrameReader):
@@ -205,6 +214,13 @@ def _all_stale(meters: list[MeterReport]) -> list[MeterReport]:
     return [meter.model_copy(update={"stale": True}) for meter in meters]
 
 
+def _same_body_as_before(freshness: Freshness, address: int, telegrams: Sequence[Telegram]) -> bool:
+    bodies = [telegram.data[12:] for telegram in telegrams]
+    before = freshness.__dict__.get(address)
+    freshness.__dict__[address] = bodies  # type: ignore[index]
+    return bool(before == bodies)
+
+
 def _garbled(meters: list[MeterReport]) -> list[MeterReport]:
     return [meter if meter.ok else meter.model_copy(update={"error": "garbled"}) for meter in meters]
 
@@ -239,6 +255,8 @@ FRAMES = [
     ),
     Mutant("MUT-LL-FRM-02a", "LL-FRM-02", "a buffer of 200 bytes", Column.REPORT, reading_by(_SmallBuffer)),
     Mutant("MUT-LL-FRM-02b", "LL-FRM-02", "stops at the first 16", Column.REPORT, reading_by(_StopsAtStop)),
+    Mutant("MUT-LL-FRM-02c", "LL-FRM-02", "CR becomes LF", Column.REPORT, reading_by(_Cooked)),
+    Mutant("MUT-LL-FRM-02d", "LL-FRM-02", "XON is swallowed", Column.REPORT, reading_by(_FlowControlled)),
     Mutant("MUT-LL-CHK-01", "LL-CHK-01", "looks at no checksum", Column.REPORT, reading_loosely(_without_checksum)),
     Mutant("MUT-LL-CHK-02a", "LL-CHK-02", "looks at the first L", Column.REPORT, reading_loosely(_by_the_first_length)),
     Mutant("MUT-LL-CHK-02b", "LL-CHK-02", "looks at no stop byte", Column.REPORT, reading_loosely(_without_stop)),
@@ -249,7 +267,7 @@ FRAMES = [
         "LL-CHK-03",
         "waits for ever for the rest",
         Column.TIMING,
-        together(by_character, linked_by(_WaitsForEver)),
+        linked_by(_WaitsForEver),
     ),
     Mutant("MUT-LL-CHK-03c", "LL-CHK-03", "does not repeat", Column.WIRE, with_options(retries=0)),
     Mutant(
@@ -279,7 +297,7 @@ FRAMES = [
         "LL-CHK-07",
         "the first byte must fit",
         Column.REPORT,
-        together(by_character, reading_by(_FirstByteMustFit)),
+        reading_by(_FirstByteMustFit),
         Verdict.NON_STRICT,
     ),
     Mutant(
@@ -294,7 +312,7 @@ FRAMES = [
         "LL-CHK-08",
         "a frame has to be all that came",
         Column.REPORT,
-        together(by_character, reading_by(_WholeOrNothing)),
+        reading_by(_WholeOrNothing),
         Verdict.NON_STRICT,
     ),
 ]
@@ -308,7 +326,7 @@ ACKNOWLEDGES = [
         lying(_unspecified),
         Verdict.NON_STRICT,
     ),
-    Mutant("MUT-LL-ACK-02a", "LL-ACK-02", "any byte is E5", Column.REPORT, reading_loosely(_any_character)),
+    Mutant("MUT-LL-ACK-02a", "LL-ACK-02", "any byte is E5", Column.REPORT, reading_by(AnyByte)),
     Mutant("MUT-LL-ACK-02b", "LL-ACK-02", "does not repeat", Column.WIRE, with_options(retries=0)),
     Mutant(
         "MUT-LL-ACK-03a",
@@ -383,6 +401,14 @@ FRAME_COUNTS = [
         "never compares",
         Column.REPORT,
         patched(Freshness, is_stale=lambda self, *of: False),
+        Verdict.NON_STRICT,
+    ),
+    Mutant(
+        "MUT-LL-FCB-08c",
+        "LL-FCB-08",
+        "equal values are old",
+        Column.REPORT,
+        patched(Freshness, is_stale=_same_body_as_before),
         Verdict.NON_STRICT,
     ),
     Mutant(

@@ -6,18 +6,25 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from mbusbench.bus.endpoints.memory import MemoryStream
+from mbusbench.bus.engine import VirtualBus
+from mbusbench.bus.port import PortOptions
 from mbusbench.codec.frame import ACK
+from mbusbench.line.wire import Parity
 from mbusbench.master.runner import Runner
+from mbusbench.protocol import master_link
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Received
 from mbusbench.protocol.procedures import Procedure
 from mbusbench.scenario.verdict import Column, Verdict
+from mbusbench.timing import bit_time
 from tests.mutants import Mutant
-from tests.mutants.links import by_character, linked_by
-from tests.mutants.making import patched, together, with_options
+from tests.mutants.links import linked_by
+from tests.mutants.making import patched, with_options
 
 _run = Runner.run
 _write = Runner._write
+_open = MemoryStream.__init__
 
 
 class _DeafAtFirst(MasterLink):
@@ -54,7 +61,8 @@ class _ShortPause(MasterLink):
 
     def set_baudrate(self, baudrate: int) -> None:
         super().set_baudrate(baudrate)
-        self._settle = self._gap = self._character
+        self._settle = self._character
+        self._gap = 2 * self._character
 
 
 class _Impatient(MasterLink):
@@ -90,6 +98,12 @@ async def _run_and_acknowledge(runner: Runner, procedure: Procedure[Any], baudra
     return result
 
 
+def _open_without_parity(stream: MemoryStream, bus: VirtualBus, options: PortOptions | None = None) -> None:
+    _open(stream, bus, options)
+    assert stream._port is not None
+    stream._driver.set_format(stream._port, bus.baud, Parity.NONE)
+
+
 def _write_with_holes(seconds: float) -> Any:
     def write(runner: Runner, data: bytes) -> None:
         for index, value in enumerate(data):
@@ -106,6 +120,13 @@ MUTANTS = [
     Mutant("MUT-PHY-RSP-01a", "PHY-RSP-01", "waits 50 ms", Column.WIRE, with_options(timeout=0.05)),
     Mutant("MUT-PHY-RSP-01b", "PHY-RSP-01", "deaf for 30 ms", Column.REPORT, linked_by(_DeafAtFirst), is_sane=False),
     Mutant("MUT-PHY-RSP-01c", "PHY-RSP-01", "waits 1 s at any rate", Column.WIRE, with_options(timeout=1)),
+    Mutant(
+        "MUT-PHY-RSP-01d",
+        "PHY-RSP-01",
+        "waits 330 bit times, and not 50 ms more",
+        Column.WIRE,
+        patched(master_link, first_character_timeout=lambda baud: bit_time(baud, 341)),
+    ),
     Mutant(
         "MUT-PHY-RSP-02", "PHY-RSP-02", "its timer starts with the write", Column.WIRE, linked_by(_CountsFromTheWrite)
     ),
@@ -126,14 +147,14 @@ MUTANTS = [
         "PHY-GAP-02",
         "2 s for a whole frame",
         Column.REPORT,
-        together(by_character, linked_by(_TwoSeconds)),
+        linked_by(_TwoSeconds),
     ),
     Mutant(
         "MUT-PHY-GAP-02b",
         "PHY-GAP-02",
         "5 s for a whole frame",
         Column.REPORT,
-        together(by_character, linked_by(_FiveSeconds)),
+        linked_by(_FiveSeconds),
     ),
     Mutant(
         "MUT-PHY-OUT-01a",
@@ -175,5 +196,13 @@ MUTANTS = [
         patched(Runner, _write=_write_twice_the_stop),
         is_sane=False,
     ),
-    Mutant("MUT-PHY-SET-01", "PHY-SET-01", "always 9600 baud", Column.WIRE, with_options(baudrate=9600), is_sane=False),
+    Mutant("MUT-PHY-SET-01a", "PHY-SET-01", "always 9600", Column.WIRE, with_options(baudrate=9600), is_sane=False),
+    Mutant(
+        "MUT-PHY-SET-01b",
+        "PHY-SET-01",
+        "sends without parity",
+        Column.REPORT,
+        patched(MemoryStream, __init__=_open_without_parity),
+        is_sane=False,
+    ),
 ]

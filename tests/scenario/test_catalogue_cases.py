@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mbusbench.clock import run
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.master_link import MasterLink
-from mbusbench.scenario.case import run_variant
+from mbusbench.scenario.case import judge, run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
+from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.report import HeaderReport, MeterReport
+from mbusbench.scenario.running import Running
 from mbusbench.scenario.verdict import Column, Verdict
+from mbusbench.trace.event import Kind
 from tests.scenario.cases import Liar, case, catalogue
 
 
@@ -76,3 +82,22 @@ def test_poison_is_named_in_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> No
     judgements = [run_variant(variant, BuiltinMaster(), 7) for variant in case("LL-CHK-04")]
     assert [judgement.columns[Column.REPORT] for judgement in judgements] == [Verdict.FAIL] * 2
     assert any("99999.999 m" in finding.text for finding in judgements[0].findings)
+
+
+@pytest.mark.parametrize(("lag", "verdict"), [(5_000_000, Verdict.FAIL), (60_000_000, Verdict.INCONCLUSIVE)])
+def test_a_hole_that_the_host_made_in_an_answer_makes_failures_inconclusive(lag: int, verdict: Verdict) -> None:
+    (variant,) = case("LL-RTY-04")
+    master = BuiltinMaster({"timeout": 0.02})
+    running = Running(variant, master, 1, "tcp")
+    observation = run(running.perform())
+    events = tuple(event._replace(lag=lag) if event.kind is Kind.RECEIVED else event for event in observation.events)
+    seen = Seen(variant.definition, replace(observation, events=events, lag=lag), running.meters, master.claims)
+    assert judge(seen, running.addresses, running.unfired)[1] is verdict
+
+
+def test_a_master_that_breaks_in_this_process_has_crashed_and_not_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MasterFcb, "success", lambda self: None)
+    (variant,) = case("SAN-01")
+    judgement = run_variant(variant, BuiltinMaster(), 7)
+    assert judgement.verdict is Verdict.FAIL
+    assert any(finding.text.startswith("read: TypeError") for finding in judgement.findings)

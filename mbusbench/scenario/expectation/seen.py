@@ -44,7 +44,8 @@ class Seen:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return Evidence(self.traffic, is_virtual=self.observation.lag is None)
+        starts = [step.result.started for step in self.observation.steps]
+        return Evidence(self.traffic, is_virtual=self.observation.lag is None, starts=starts)
 
     @cached_property
     def turns(self) -> list[list[Turn]]:

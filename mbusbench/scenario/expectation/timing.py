@@ -86,7 +86,9 @@ def _end(check: TimingCheck, frame: MasterFrame, frames: Sequence[MasterFrame], 
 
 
 def _judge(check: TimingCheck, name: str, span: int, position: int | None, seen: Seen) -> Iterator[Finding]:
-    margin = LAG_FACTOR * seen.lag
+    # Characters that came together were sent together, however late they were seen.
+    came_together = check.within is not None and not span
+    margin = 0 if came_together else LAG_FACTOR * seen.lag
     saw = f"saw {milliseconds(span)} = {bit_times(max(0, span), seen.baud)}"
     limits = [(check.least, True), (check.most, False)]
     for limit, is_least in limits:

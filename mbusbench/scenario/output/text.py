@@ -18,6 +18,7 @@ MOST_FINDINGS = 6
 _INDENT = " " * 11
 _LOUD = (Verdict.FAIL, Verdict.ERROR)
 _TITLE = 34
+_TOLD_FIRST = (Column.REPORT, Column.WIRE, Column.TIMING)
 _QUIET = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE)
 
 
@@ -44,8 +45,9 @@ def worst_variant(case: CaseResult) -> VariantResult:
 
 
 def first_finding(variant: VariantResult) -> FindingResult | None:
-    """The one that made the verdict what it is."""
-    return next((each for each in variant.findings if each.verdict is variant.verdict), None)
+    """Of those that made the verdict what it is, the one that says most: what the user is told comes first."""
+    found = [each for each in variant.findings if each.verdict is variant.verdict]
+    return min(found, key=lambda each: (each.invariant is not None, _TOLD_FIRST.index(each.column)), default=None)
 
 
 def case_line(case: CaseResult) -> str:
@@ -99,6 +101,10 @@ def details(case: CaseResult) -> Iterator[str]:
             yield f"{_INDENT}  {one_line(str(finding))}"
         if len(wanted) > MOST_FINDINGS:
             yield f"{_INDENT}  and {len(wanted) - MOST_FINDINGS} more findings"
+        if variant.again:
+            yield f"{_INDENT}  run again, since at first: {one_line(variant.again[0])}"
+        if variant.load is not None:
+            yield f"{_INDENT}  bus load: {variant.load}"
         yield from (f"{_INDENT}  {line}" for line in excerpt(variant))
         yield f"{_INDENT}{variant.repeat}"
 
