@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,19 @@ def _serve(config: Path, definition: PollerFile) -> None:
     from mbusbench.poller.operation.service import Service
 
     configure(definition.log.format, definition.log.level)
+    _allow_many_files()
     asyncio.run(Service(config, definition).run())
+
+
+def _allow_many_files() -> None:
+    """Each bus takes a file of the process; systems allow few unless they are asked for more."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _warn(config: Path, definition: PollerFile) -> None:

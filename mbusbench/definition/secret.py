@@ -33,8 +33,7 @@ class Secret:
     def __init__(self, text: str, file: Path | None = None) -> None:
         self._text = text
         self.file = file
-        if len(text) >= SHORTEST_HIDDEN:
-            _known.add(text)
+        hide(text)
 
     def reveal(self) -> str:
         """The text itself, for whoever has to show it to a server."""
@@ -54,6 +53,12 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a secret is not pickled")
+
+
+def hide(text: str) -> None:
+    """From now on `redacted` takes this out. What is shorter than four characters stays."""
+    if len(text) >= SHORTEST_HIDDEN:
+        _known.add(text)
 
 
 def redacted(text: str) -> str:

@@ -16,6 +16,7 @@ from mbusbench.master import MBusMaster
 from mbusbench.master.keys import Keys
 from mbusbench.master.master import Bus
 from mbusbench.poller.connection_definition import ConnectionDefinition
+from mbusbench.poller.exclusive import LOCKS
 from mbusbench.poller.redundancy import Channel, Redundancy
 from mbusbench.timing import character_time, response_window
 
@@ -46,6 +47,8 @@ class Channels:
         self._source_of = source_of
         self._keys = keys
         self._open: Channel | None = None
+        self._used = False
+        self._locked: str | None = None
         self._master: MBusMaster | None = None
         self._quiet_from = 0
         """When nothing that the closed channel asked for can be on the bus any more, in ns of the loop's time."""
@@ -65,16 +68,29 @@ class Channels:
             self._master = self._made(wanted)
             self._open = wanted
         if not self._master.is_open:
+            self._lock(wanted)
             await self._master.open()
+            self._used = True
         return self._master
+
+    def _lock(self, which: Channel) -> None:
+        """Keep other pollers of this machine from the bus, where it is one that others can reach."""
+        if self._locked is None and isinstance(self._source_of(self._definition, which), str):
+            place = self._definition.channel(which).place
+            LOCKS.lock(place)
+            self._locked = place
 
     async def close(self) -> None:
         """Close what is open."""
         master, self._master, self._open = self._master, None, None
-        if master is not None:
+        if master is not None and self._used:
             # Also where it was lost: a request may still be on its way to the bus.
+            self._used = False
             self._quiet_from = now_ns(asyncio.get_running_loop()) + self._longest_exchange()
             await master.close()
+        if self._locked is not None:
+            LOCKS.unlock(self._locked)
+            self._locked = None
 
     def _longest_exchange(self) -> int:
         """From when a request is given out until nothing of its answer can come any more, in ns."""

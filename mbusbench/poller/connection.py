@@ -1,31 +1,28 @@
 """One connection at work: cycle after cycle it reads its meters over whichever channel works, and gives readings on.
 
-One thing at a time is done on the bus: a readout, a write, or a trial of the main channel. Errors that may be the
-channel's are put to the proof by asking a meter that answered before, so that meters that are gone change nothing.
+One thing at a time is done on the bus: a readout, a write, or a trial of the main channel.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
+from enum import Enum
 
 from mbusbench.clock import utc_now
 from mbusbench.codec.address import SecondaryAddress
 from mbusbench.errors import (
     MBusConnectionError,
     MBusError,
-    MBusGarbledError,
     MBusRefusedError,
-    MBusTimeoutError,
-    MBusWrongAddressError,
 )
 from mbusbench.master.keys import Key
 from mbusbench.master.results import MBusSlaveData
 from mbusbench.poller.binding import Binding, Readout
 from mbusbench.poller.channels import Channels, SourceOf, configured_source
 from mbusbench.poller.connection_definition import ConnectionDefinition
+from mbusbench.poller.cycle import Cycle
 from mbusbench.poller.memory import ConnectionMemory, LastError
 from mbusbench.poller.meter import Meter, slot_text
 from mbusbench.poller.redundancy import Channel, Redundancy
@@ -37,11 +34,21 @@ LONGEST_SLEEP = 60.0
 """The wall clock may be set: it is looked at again after so many seconds."""
 LONGEST_FIRST_OFFSET = 10_000_000_000
 
-_MAYBE_THE_CHANNEL = (MBusConnectionError, MBusTimeoutError, MBusGarbledError, MBusWrongAddressError)
+SET_BACK = 1_000_000_000
+"""A wall clock that goes back by more than this (ns) was set."""
 
 _log = logging.getLogger("mbusbench.poller")
 
 Emit = Callable[[Reading], None]
+
+
+class Reached(Enum):
+    """What a wait for a slot has come to."""
+
+    BEGIN = "begin"
+    SOMETHING_ELSE = "something else"
+    """The clock was set, or it runs or stops now: slots are to be looked for again."""
+    END = "end"
 
 
 def new_memory(definition: ConnectionDefinition) -> ConnectionMemory:
@@ -84,25 +91,40 @@ class Connection:
         self._witness: Meter | None = None
         self._wake = asyncio.Event()
         self._stopping = False
+        self._replan = False
 
     async def run(self) -> None:
         """Read until `stop`: the current slot soon, then each that comes."""
         try:
-            now = self.now()
-            slot = self.schedule.current(now)
-            following = self.schedule.next(slot, now)
-            begin = now + min(self.schedule.offset, LONGEST_FIRST_OFFSET)
-            if not self.meters_due(slot) or self.schedule.begin(following) <= begin:
-                slot, begin = following, self.schedule.begin(following)
-            while await self._wait_until(begin):
+            slot, begin = self._plan()
+            while (reached := await self._wait_until(begin)) is not Reached.END:
+                if reached is Reached.SOMETHING_ELSE:
+                    slot, begin = self._plan()
+                    continue
+                # Later than it, where the machine slept or its clock was set.
+                slot = self._passed_over(slot, max(slot, self.schedule.current(self.now())))
                 if self.running:
                     await self.cycle(slot, begin)
-                following = self.schedule.next(slot, self.now())
-                if self.running:
-                    self.memory.counters["missed"] += self.schedule.missed(slot, following)
-                slot, begin = following, self.schedule.begin(following)
+                slot = self._passed_over(self.schedule.rhythm.following(slot), self.schedule.next(slot, self.now()))
+                begin = self.schedule.begin(slot)
         finally:
             await self.channels.close()
+
+    def _passed_over(self, slot: int, chosen: int) -> int:
+        """The chosen one, after counting those from `slot` on that are left out for it."""
+        if self.running:
+            self.memory.counters["missed"] += self.schedule.between(slot, chosen)
+        return chosen
+
+    def _plan(self) -> tuple[int, int]:
+        """The slot to begin with, and when: the current one, where meters are due in it and the next is not at hand."""
+        now = self.now()
+        slot = self.schedule.current(now)
+        following = self.schedule.next(slot, now)
+        begin = now + min(self.schedule.offset, LONGEST_FIRST_OFFSET)
+        if not self.meters_due(slot) or self.schedule.begin(following) <= begin:
+            return following, self.schedule.begin(following)
+        return slot, begin
 
     def stop(self) -> None:
         """Let `run` end once what is on the bus is over."""
@@ -115,6 +137,7 @@ class Connection:
         if not running:
             async with self._bus:
                 await self.channels.close()
+        self._replan = True
         self._wake.set()
 
     def now(self) -> int:
@@ -130,7 +153,7 @@ class Connection:
         memory.counters["cycles"] += 1
         if self.redundancy.probe_is_due(started):
             await self._probe()
-        if await _Cycle(self, slot, self.meters_due(slot)).run():
+        if await Cycle(self, slot, self.meters_due(slot)).run():
             memory.cycle_duration = self.now() - started
 
     def meters_due(self, slot: int) -> list[Meter]:
@@ -151,6 +174,8 @@ class Connection:
                 if isinstance(error, MBusConnectionError):
                     await self.channels.close()
                 return error
+            except Exception as error:
+                return self._own_mistake(meter, error)
 
     async def write(self, meter: Meter, binding: Binding, value: Scalar) -> Reading:
         """Send a value, read the meter back, and give that reading on.
@@ -198,12 +223,22 @@ class Connection:
         """A readout that is final."""
         loop = asyncio.get_running_loop()
         memory = meter.memory
+        try:
+            reading = meter.reading(data, slot_text(slot), data.timestamp or utc_now(loop))
+        except Exception as error:
+            self.failed(meter, self._own_mistake(meter, error), slot)
+            return
         memory.slot, memory.read, memory.failures = slot, self.now(), 0
         self._witness = meter
         self.memory.counters["good"] += 1
-        reading = meter.reading(data, slot_text(slot), data.timestamp or utc_now(loop))
         if reading is not None:
             self._emit(reading)
+
+    def _own_mistake(self, meter: Meter, error: Exception) -> MBusError:
+        """A telegram that nobody has thought of must not end the reading of all other meters."""
+        where = {"connection": self.name, "meter": meter.identity}
+        _log.exception("%s: a mistake in mbusbench, please report it", meter.label, extra=where)
+        return MBusError(f"a mistake in mbusbench, please report it: {type(error).__name__}: {error}")
 
     def failed(self, meter: Meter, error: MBusError | str, slot: int) -> None:
         """A failure that is final."""
@@ -254,13 +289,18 @@ class Connection:
         if well:
             self.changed("it is well again")
 
-    async def _wait_until(self, begin: int) -> bool:
-        """Wait; meanwhile try the main channel where that is due. False where the connection is to end."""
+    async def _wait_until(self, begin: int) -> Reached:
+        """Wait; meanwhile try the main channel where that is due."""
         self.due = begin
+        before = 0
         while not self._stopping:
             now = self.now()
+            if self._replan or now < before - SET_BACK:
+                self._replan = False
+                return Reached.SOMETHING_ELSE
             if now >= begin:
-                return True
+                return Reached.BEGIN
+            before = now
             wait = min((begin - now) / 1e9, LONGEST_SLEEP)
             redundancy = self.redundancy
             if self.running and redundancy.channel is Channel.BACKUP:
@@ -274,95 +314,8 @@ class Connection:
                     await self._wake.wait()
             except TimeoutError:
                 pass
-        return False
+        return Reached.END
 
     @property
     def stopping(self) -> bool:
         return self._stopping
-
-
-class _Cycle:
-    """One cycle: what is still to be read, and the failures of which it is open whose they are."""
-
-    def __init__(self, connection: Connection, slot: int, meters: list[Meter]) -> None:
-        self._connection = connection
-        self._slot = slot
-        self._to_read = deque(meters)
-        self._suspects: list[tuple[Meter, MBusError]] = []
-        self._retried: set[Meter] = set()
-        self._changes = 0
-
-    async def run(self) -> bool:
-        """False where it was cut short: the next cycle for this slot reads the rest."""
-        connection = self._connection
-        redundancy = connection.redundancy
-        while self._to_read and not connection.stopping and connection.running:
-            meter = self._to_read.popleft()
-            result = await connection.read(meter)
-            if isinstance(result, MBusSlaveData):
-                self._cleared()
-                connection.worked(meter, result, self._slot)
-                continue
-            connection.note_error(result)
-            if not isinstance(result, _MAYBE_THE_CHANNEL):
-                self._cleared()
-                connection.failed(meter, result, self._slot)
-                continue
-            self._suspects.append((meter, result))
-            if redundancy.failed(connection.now()):
-                self._change(str(result))
-            elif redundancy.has_backup:
-                if redundancy.errors == redundancy.limit - 1 or not self._to_read:
-                    await self._settle()
-            elif redundancy.is_down and isinstance(result, MBusConnectionError):
-                self._give_up(result)
-            else:
-                self._cleared(forget=not isinstance(result, MBusConnectionError))
-        for meter, error in self._suspects:
-            connection.failed(meter, error, self._slot)
-        return not self._to_read
-
-    def _cleared(self, *, forget: bool = True) -> None:
-        """The channel works: what failed before was the meters' own failure.
-
-        Unless the channel was lost, or has just come back: who did answer in the last cycle is asked once more.
-        """
-        if forget:
-            self._connection.redundancy.succeeded()
-        for meter, error in self._suspects:
-            if meter not in self._retried and (isinstance(error, MBusConnectionError) or not meter.memory.failures):
-                self._retried.add(meter)
-                self._to_read.append(meter)
-            else:
-                self._connection.failed(meter, error, self._slot)
-        self._suspects.clear()
-
-    async def _settle(self) -> None:
-        """Ask a meter that answered before until it is clear whether the channel or the meters fail."""
-        connection = self._connection
-        redundancy = connection.redundancy
-        witness = connection.witness() or self._suspects[-1][0]
-        while redundancy.in_doubt and not connection.stopping:
-            if await connection.answers(witness):
-                self._cleared()
-            elif redundancy.failed(connection.now()):
-                self._change(f"{witness.label} does not answer any more")
-
-    def _change(self, why: str) -> None:
-        """Over to the other channel: what failed is read once more there, unless that one has failed already."""
-        self._changes += 1
-        self._connection.changed(why)
-        if self._changes > 1:
-            self._give_up(self._suspects[-1][1])
-            return
-        self._to_read.extendleft(meter for meter, _ in reversed(self._suspects))
-        self._suspects.clear()
-
-    def _give_up(self, error: MBusError) -> None:
-        """No channel works: the rest is not asked for."""
-        for meter, own in self._suspects:
-            self._connection.failed(meter, own, self._slot)
-        for meter in self._to_read:
-            self._connection.failed(meter, f"not asked, since nothing works on this bus: {error}", self._slot)
-        self._suspects.clear()
-        self._to_read.clear()

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PlainValidator, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from mbusbench.definition.document import Path_, path_text, read_document
-from mbusbench.definition.fields import Format
+from mbusbench.definition.fields import Format, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
 from mbusbench.poller.channel_definition import place_of
 from mbusbench.poller.connection_definition import (
@@ -27,8 +27,22 @@ from mbusbench.poller.connection_definition import (
 from mbusbench.poller.meter_definition import Sets, binding_mistakes
 from mbusbench.poller.operation.definition import HttpDefinition, LogDefinition, WorkersDefinition
 from mbusbench.poller.schedule import Cron
+from mbusbench.sinks.store import DEFAULT_LIMIT
 
 MAX_CONNECTIONS = 10_000
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise mistake(f"{shown(value)} is not the name of a file")
+    return Path(value)
+
+
+class StoreDefinition(Definition):
+    """Where readings wait for their sinks, and how many at most."""
+
+    path: Annotated[Path, PlainValidator(_path)]
+    limit: Annotated[int, in_range(1000, 100_000_000)] = DEFAULT_LIMIT
 
 
 class PollerFile(Definition):
@@ -44,6 +58,7 @@ class PollerFile(Definition):
     log: LogDefinition = LogDefinition()
     workers: WorkersDefinition | None = None
     watch: bool = True
+    store: StoreDefinition | None = None
     binding_sets: Sets = Field(default={})
     connections: Annotated[list[ConnectionDefinition], Field(min_length=1, max_length=MAX_CONNECTIONS)]
 

@@ -113,15 +113,12 @@ class Schedule:
         return self.rhythm.at_or_before(now - self.offset)
 
     def next(self, slot: int, now: int) -> int:
-        """The slot to wait for after the cycle of `slot`: the next one, or the current one where that is over already.
-
-        How many were passed over is `missed`.
-        """
+        """The slot to wait for after the cycle of `slot`: the next one, or the current one where that is over."""
         return max(self.rhythm.following(slot), self.current(now))
 
-    def missed(self, slot: int, chosen: int) -> int:
-        """Slots between the two."""
-        count, each = 0, self.rhythm.following(slot)
+    def between(self, slot: int, chosen: int) -> int:
+        """How many slots there are from `slot` on, without `chosen` and those after it."""
+        count, each = 0, slot
         while each < chosen:
             count, each = count + 1, self.rhythm.following(each)
         return count

@@ -270,6 +270,15 @@ def _true_header(entry: MeterReport, came: Sequence[Delivered]) -> Iterator[Find
             yield _broken("INV-15", Column.REPORT, text)
 
 
+def invented(turn: Turn, seen: Seen) -> bool:
+    """Whether an entry has a value that no meter ever sent in this case, in whichever readout."""
+    entry = turn.entry
+    if entry is None or turn.step.action.name not in READS:
+        return False
+    came = [each for each in seen.truth.telegrams if fits(each, turn.target)]
+    return any(record.value is not None and not _is_in(record, came) for record in entry.records)
+
+
 def _is_in(record: RecordReport, telegrams: Sequence[Delivered]) -> bool:
     return any(not compare(record, each, strict=False)[0] for telegram in telegrams for each in telegram.records)
 

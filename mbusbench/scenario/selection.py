@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 
 from mbusbench.definition.document import read_document
@@ -20,9 +19,8 @@ _TOKEN = re.compile(r'\s*(?:(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<word>(?:\[
 Test = Callable[[Variant], bool]
 
 
-@lru_cache(maxsize=1)
 def shipped() -> Path:
-    """The directory of the scenarios that come with the package."""
+    """The directory of the scenarios that come with the package: relative, where it is below the current one."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "_data" / "scenarios"
     found = installed if installed.is_dir() else package.parent / "scenarios"
@@ -43,7 +41,7 @@ def scenario_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and _is_scenario(each))
+            files = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and is_scenario(each))
             if not files:
                 raise DefinitionError(f"{path}: there is no scenario in this directory")
         elif path.exists():
@@ -55,7 +53,7 @@ def scenario_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found.values())
 
 
-def _is_scenario(path: Path) -> bool:
+def is_scenario(path: Path) -> bool:
     """What is no part for others is one, so that a scenario with mistakes is not overlooked."""
     if not path.is_file():
         return False

@@ -210,6 +210,15 @@ def test_wake_up_is_characters_or_a_count_of_them() -> None:
     assert [each.wake_up for each in every.connections] == [b"\x55" * 480, b"\x00\x55"]
 
 
+def test_store_has_a_path_and_a_limit(tmp_path: Path) -> None:
+    file = configuration(connection("a"), store={"path": "/var/lib/x.db", "limit": 5000})
+    assert file.store is not None
+    assert (str(file.store.path), file.store.limit) == ("/var/lib/x.db", 5000)
+    wrong = {"format": 1, "connections": [connection("a")], "store": {"path": 5, "limit": 1}}
+    assert "store.path: 5 is not the name of a file" in mistakes(wrong, tmp_path)
+    assert "store.limit: 1 is not in 1000..100000000" in mistakes(wrong, tmp_path)
+
+
 def test_file_that_is_right_is_told_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = {"format": 1, "connections": [connection("a", [1, 2], redundancy=with_backup("a"))]}

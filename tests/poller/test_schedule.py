@@ -86,8 +86,8 @@ def test_slots_that_a_long_cycle_has_missed_are_passed_over_and_counted() -> Non
     assert schedule.next(at(10), at(10, 14)) == at(10, 15)
     late = schedule.next(at(10), at(10, 50))
     assert late == at(10, 45)
-    assert schedule.missed(at(10), late) == 2
-    assert schedule.missed(at(10), at(10, 15)) == 0
+    assert schedule.between(at(10, 15), late) == 2
+    assert schedule.between(at(10, 15), at(10, 15)) == 0
 
 
 def test_offsets_are_the_same_for_the_same_seed_and_spread_over_the_jitter() -> None:

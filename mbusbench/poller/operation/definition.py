@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
-from mbusbench.definition.fields import NANOSECONDS, Duration, one_of
-from mbusbench.definition.secret import SecretText, WithSecrets
+from mbusbench.definition.fields import NANOSECONDS, Duration, nanoseconds, one_of
+from mbusbench.definition.secret import SecretText, WithSecrets, hide
 from mbusbench.definition.validation import Definition, mistake, shown
 from mbusbench.poller.operation.liveness import DEFAULT_PATIENCE
 from mbusbench.poller.operation.logs import LogFormat
@@ -32,6 +33,23 @@ def _listen(value: object) -> tuple[str, int]:
     return host, int(port)
 
 
+def _database(url: str) -> str:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise mistake(f"{shown(url)} is not a URL such as postgresql://user@host/database")
+    try:
+        hide(urlsplit(url).password or "")
+    except ValueError:
+        raise mistake("not a URL such as postgresql://user@host/database") from None
+    return url
+
+
+def _lease(value: object) -> int:
+    found = nanoseconds(value)
+    if found < SHORTEST_LEASE:
+        raise mistake(f"{shown(value)} is less than 30 s, which readouts under way need to end")
+    return found
+
+
 class HttpDefinition(Definition):
     """`/health`, `/ready` and `/metrics`. On the loopback unless told otherwise."""
 
@@ -52,16 +70,17 @@ class WorkersDefinition(WithSecrets):
     `url` may name user and database, as libpq takes it; the password has a key of its own.
     """
 
-    url: str
+    url: Annotated[str, AfterValidator(_database)]
     password: SecretText | None = None
-    lease: Annotated[Duration, Field(ge=SHORTEST_LEASE)] = SHORTEST_LEASE
+    lease: Annotated[int, PlainValidator(_lease)] = SHORTEST_LEASE
     name: str = Field(default_factory=socket.gethostname)
 
     @property
     def conninfo(self) -> str:
         """What psycopg connects with."""
-        from psycopg.conninfo import make_conninfo
+        from mbusbench.poller.operation.leases import psycopg_module
 
+        psycopg = psycopg_module()
         if self.password is None:
             return self.url
-        return str(make_conninfo(self.url, password=self.password.reveal()))
+        return str(psycopg.conninfo.make_conninfo(self.url, password=self.password.reveal()))

@@ -143,6 +143,9 @@ class Leases:
             self.workers = 0
             return False
         self._safe_until = began + self.times.give_up
+        if asyncio.get_running_loop().time() >= self._safe_until:
+            # This process stood still: what it has just taken may be somebody else's by now.
+            taken = []
         for name in taken:
             _log.info("%s: claimed", name, extra={"connection": name, "worker": self.worker})
             self.held.add(name)
@@ -186,7 +189,7 @@ class Leases:
         if self._database is None:
             # A worker that stands still with its turn taken, or is cut off, loses the turn: others wait for it.
             limit = round(self.times.renew * 1000)
-            self._database = await _psycopg().AsyncConnection.connect(
+            self._database = await psycopg_module().AsyncConnection.connect(
                 self._url,
                 autocommit=True,
                 connect_timeout=max(2, round(self.times.renew)),
@@ -222,16 +225,18 @@ class Leases:
             await self._disconnect()
 
 
-def _psycopg() -> Any:
+def psycopg_module() -> Any:
+    """psycopg. MBusUsageError, with what to install, where it is missing."""
     try:
         import psycopg
+        import psycopg.conninfo
     except ImportError:
         raise MBusUsageError(f"workers: {INSTALL}") from None
     return psycopg
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    return (_psycopg().Error, OSError, TimeoutError)
+    return (psycopg_module().Error, OSError, TimeoutError)
 
 
 def _seconds(value: float) -> Any:

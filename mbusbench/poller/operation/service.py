@@ -72,6 +72,7 @@ class Service:
         self._started = utc_now(asyncio.get_running_loop())
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.outlets)
+            self.poller.remember(await self.outlets.remembered())
             if self._first.http is not None:
                 self.url = await stack.enter_async_context(self._http(self._first.http.listen))
             await stack.enter_async_context(self._signals())

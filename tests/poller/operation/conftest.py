@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.interop.parts import need
 from tests.services import PostgreSQL, postgresql_programs
 
 
 @pytest.fixture(scope="session")
 def _postgresql_server() -> Iterator[PostgreSQL]:
+    need("postgresql")
     programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (the system's package postgresql)")
+    assert programs is not None
     server = PostgreSQL(programs)
     yield server
     server.close()

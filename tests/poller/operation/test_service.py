@@ -143,7 +143,7 @@ def test_metrics_are_what_prometheus_reads(start: Callable[..., Poll]) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
     poll = start()
-    poll.until(lambda: 'mbus_meter_available{connection="cellar"' in poll.get("/metrics")[1])
+    poll.until(lambda: 'mbus_meter_up{connection="cellar"' in poll.get("/metrics")[1])
     families = {family.name: family for family in text_string_to_metric_families(poll.get("/metrics")[1])}
     assert families["mbus_connection_reads"].type == "counter"
     assert families["mbus_connection_errors"].samples == []
