@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME...]`: the promised speed, measured side by side. Exit code 1 where a bound is missed.
 
-Names: decoding, exchange, bus, line, startup, pacing, search. A bound whose peer is not installed is shown as missing
-and is not met.
+Names: decoding, exchange, bus, line, startup, poller, pacing, search, catalogue. A bound whose peer is not installed
+is shown as missing and is not met.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "bus": ("benchmarks.bus_day", ("day", "against_the_bus", "many_meters", "memory")),
     "line": ("benchmarks.bus_time", ("scan", "read")),
     "startup": ("benchmarks.startup", ("version",)),
+    "poller": ("benchmarks.poller", ("core",)),
     "pacing": ("benchmarks.pacing", ("on_a_terminal",)),
     "search": (
         "benchmarks.search",
         ("random_100", "random_250", "sequence_100", "sequence_250", "equal_20"),
     ),
+    "catalogue": ("benchmarks.catalogue", ("whole",)),
 }
 
 

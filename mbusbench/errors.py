@@ -25,7 +25,7 @@ What the peer did becomes one of these only at the edge (MBusMaster); inside, it
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class MBusError(Exception):
@@ -99,9 +99,13 @@ class MBusApplicationError(MBusError):
 
 
 class MBusEncryptedError(MBusError):
-    """The telegram is encrypted and there is no key, or the wrong one."""
+    """The telegram is encrypted and there is no key, or the wrong one.
+
+    `slave` is who sent it, as its header says: an MBusSlaveInfo, or None where there was no header.
+    """
 
     kind = "encrypted"
+    slave: Any = None
 
 
 class MBusTooManyTelegramsError(MBusError):

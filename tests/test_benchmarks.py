@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import bus_day, decoding
+from benchmarks import bus_day, decoding, poller
 from benchmarks.__main__ import main
 from benchmarks.measure import Result, interleaved, table
 from mbusbench.codec.telegram import decode_telegram
@@ -64,7 +64,7 @@ def test_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as caught:
         main(["nothing"])
     assert caught.value.code == 2
-    assert "decoding, exchange, bus, line, startup, pacing, search" in capsys.readouterr().err
+    assert "decoding, exchange, bus, line, startup, poller, pacing, search, catalogue" in capsys.readouterr().err
 
 
 def test_every_readout_of_the_bus_benchmark_succeeds_and_takes_its_time_on_the_line() -> None:
@@ -73,3 +73,10 @@ def test_every_readout_of_the_bus_benchmark_succeeds_and_takes_its_time_on_the_l
     octets, delays = 5 + 1 + 5 + 195, 2 * (11 / 2400 + 0.003)
     shortest = 6 * (octets * 11 / 2400 + delays)
     assert shortest <= found.bus <= shortest + 12 * 0.002
+
+
+def test_every_readout_of_the_poller_benchmark_succeeds() -> None:
+    found = poller.measure(2, 1.0, 1, warm_up=0.5)
+    assert found.readouts > 0
+    assert found.bad == 0
+    assert found.connection > 0

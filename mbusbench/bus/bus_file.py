@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mbusbench.bus.fault import MAX_FAULTS, FaultDefinition, mistakes_of_faults
 from mbusbench.bus.meter_entry import MAX_METERS, MeterEntry
 from mbusbench.bus.placement import SourceEntry, meter_mistakes, place
 from mbusbench.bus.recipe import Recipe
+from mbusbench.definition.composition import constant
 from mbusbench.definition.document import Document, Mistake, definition_error, read_document
 from mbusbench.definition.validation import combined, shown
 from mbusbench.errors import DefinitionError
@@ -70,6 +72,18 @@ class BusFile:
     def meters(self, seed: int) -> list[Meter]:
         """Fresh meters, in that order."""
         return [recipe.meter(seed, self.definition.epoch) for recipe in self.recipes(seed)]
+
+    def with_faults(self, faults: Sequence[Mapping[str, Any]]) -> BusFile:
+        """The same file with these faults, written as in a file, and no others. DefinitionError where one is wrong."""
+        other = copy(self)
+        other.faults = []
+        for index, data in enumerate(faults):
+            document = constant(self._document, dict(data))
+            other.faults.append(SourceFault(document, index, FaultDefinition.from_document(document), dict(data)))
+        found = list(mistakes_of_faults([fault.definition for fault in other.faults]))
+        if found:
+            raise definition_error(self._document.mistake(("faults", *path), text) for path, text in found)
+        return other
 
     def _read(self, path: Path, name: str | Path) -> None:
         self.touched.add(path)

@@ -14,7 +14,7 @@ from mbusbench.bus.hearing import OnRequest, Request
 from mbusbench.bus.interference import Altered, Interference
 from mbusbench.bus.line_port import gateway_of, received_event
 from mbusbench.bus.port import PortOptions, Send
-from mbusbench.bus.slave import Slave
+from mbusbench.bus.slave import Slave, repetition
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import FrameReader
 from mbusbench.line.effect import Burst
@@ -163,7 +163,7 @@ class DirectLine:
         """The slaves answer a request, all at once."""
         if len(replies) == 1 and self.interference is None:
             if self.trace is not None:
-                self._trace_answer(replies[0][0], replies[0][1], now, ())
+                self._trace_answer(replies[0][0], replies[0][1], now, repetition(*replies[0]))
             data = replies[0][1]
             if self.trace is None and not self._gateways:
                 if port in self._ports:
@@ -184,7 +184,9 @@ class DirectLine:
                     start = now + burst.offset
                     signals.append(Transmission(start, burst.data, self._baud, self._parity, burst.flipped))
                     if self.trace is not None:
-                        causes = (COLLISION, *altered.causes) if len(replies) > 1 else altered.causes
+                        causes = repetition(slave, data) + altered.causes
+                        if len(replies) > 1:
+                            causes = (COLLISION, *causes)
                         self._trace_answer(slave, burst.data, start, causes)
         if len(set(signals)) == 1 and isinstance(signals[0], Transmission) and not signals[0].flipped:
             signals = signals[:1]

@@ -14,7 +14,7 @@ from mbusbench.definition.template import Template
 from mbusbench.definition.validation import Definition, mistake, mistakes, shown
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.definition import MAX_EVENTS, Baud, Manufacturer, Medium, ResponseDelay
-from mbusbench.meter.quirk_list import QuirkList
+from mbusbench.meter.quirk.listing import QuirkList
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave.settings import AfterLast
 

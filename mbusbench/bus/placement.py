@@ -25,7 +25,7 @@ from mbusbench.definition.template import Template, TemplateError, filled
 from mbusbench.definition.validation import shown
 from mbusbench.meter.definition import Device
 from mbusbench.meter.overriding import with_values
-from mbusbench.meter.quirk import Quirks, contradictions, merged
+from mbusbench.meter.quirk.quirk import Quirks, contradictions, merged
 from mbusbench.protocol.slave.security import record_space
 
 

@@ -7,11 +7,14 @@ from random import Random
 from mbusbench.meter.meter import Meter
 from mbusbench.protocol.slave.quirk import QuirkedLink
 from mbusbench.timing import RESPONSE_MINIMUM_BITS, bit_time
+from mbusbench.trace.event import REPEAT
 
 DEFAULT_RESPONSE_MARGIN = 3_000_000
 """ns added to the shortest response delay of 11 bit times where neither device nor bus file says."""
 DEFAULT_RESPONSE_JITTER = 2_000_000
 """ns by which it then varies from answer to answer and from slave to slave."""
+
+_REPEATED = (REPEAT,)
 
 
 class Slave:
@@ -44,6 +47,11 @@ class Slave:
             self._delays = Random(f"{self.stream}/response_delay")
         # Of the module's methods only random() is promised to be the same on every Python.
         return low + int(self._delays.random() * (high - low + 1))
+
+
+def repetition(slave: Slave, answer: bytes) -> tuple[str, ...]:
+    """What the trace says of the telegram that the slave is about to send: REPEAT where the last one comes again."""
+    return _REPEATED if slave.link.is_repeat and len(answer) > 1 else ()
 
 
 class QuirkedSlave(Slave):

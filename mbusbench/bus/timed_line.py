@@ -15,7 +15,7 @@ from mbusbench.bus.interference import Interference
 from mbusbench.bus.line_port import LinePort
 from mbusbench.bus.noise import BitErrors, Noise, NoiseSource
 from mbusbench.bus.port import PortOptions, Send
-from mbusbench.bus.slave import Slave
+from mbusbench.bus.slave import Slave, repetition
 from mbusbench.codec.frame import SingleCharacter
 from mbusbench.codec.frame_reader import whole_frame
 from mbusbench.line.wire import CHARACTER_BITS, Parity, Space, Transmission, WireSignal
@@ -199,13 +199,14 @@ class TimedLine:
             altered = None
             if interference is not None:
                 altered = interference.of_answer(request, signal, slave, port)
+            repeated = repetition(slave, data)
             if altered is None:
-                self._send(_Answer(signal, slave, delay, ()), True, now)
+                self._send(_Answer(signal, slave, delay, repeated), True, now)
                 continue
             for burst in altered.bursts:
                 if burst.data:
                     signal = Transmission(start + burst.offset, burst.data, baud, self.parity, burst.flipped)
-                    self._send(_Answer(signal, slave, delay + burst.offset, altered.causes), False, now)
+                    self._send(_Answer(signal, slave, delay + burst.offset, repeated + altered.causes), False, now)
 
     def takes_requests(self, slave: Slave, baud: int, now: int) -> bool:
         """Whether the slave can answer a request that ends now.

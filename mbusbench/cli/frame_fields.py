@@ -147,8 +147,8 @@ def _record(record: object, where: str) -> bytes:
         return _hex_text(record["raw"], f"{where}.raw")
     from pydantic import ValidationError
 
-    from mbusbench.meter.generator import Generator
     from mbusbench.meter.record_definition import Record
+    from mbusbench.meter.value.generator import Generator
 
     try:
         made = Record.model_validate(record)

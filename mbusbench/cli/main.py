@@ -33,6 +33,8 @@ COMMANDS = {
     "find-baud": "Find the baud rate of meters.",
     "set-clock": "Set the clock of meters.",
     "send": "Send any command.",
+    "poll": "Read many meters again and again, as a file says, and give the readings on.",
+    "healthcheck": "Ask a poller how it is.",
     "sniff": "Stand between a master and a bus, and show what they say.",
     "record": "Make device and bus files of a bus that answers now.",
     "import": "Make device and bus files of what was recorded.",
@@ -41,6 +43,11 @@ COMMANDS = {
     "trace": "Show or compare what was recorded on a bus.",
     "devices": "List the catalogue of meters, or show one.",
     "quirks": "List what meters do differently, by name.",
+    "run": "Run scenarios against a master, and judge it.",
+    "conform": "Run the conformance catalogue against a master.",
+    "explore": "Run scenarios under random faults.",
+    "shrink": "Reduce a fault schedule that fails to the smallest one.",
+    "report": "Show results of run and conform: as text, HTML, Markdown, JUnit.",
     "driver": "Be judged: do what a bench says in the environment.",
 }
 

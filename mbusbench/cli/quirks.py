@@ -10,7 +10,7 @@ from mbusbench.cli.output import json_option, print_json, print_line, print_tabl
 from mbusbench.errors import MBusUsageError
 
 if TYPE_CHECKING:
-    from mbusbench.meter.quirk import Quirk
+    from mbusbench.meter.quirk.quirk import Quirk
 
 
 @click.command(name="quirks")
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def command(name: str | None, as_json: bool) -> None:
     """List the quirks that device and bus files can give a meter, or show one."""
     from mbusbench.definition.validation import did_you_mean
-    from mbusbench.meter.quirk import written_options
-    from mbusbench.meter.quirks import QUIRKS
+    from mbusbench.meter.quirk.quirk import written_options
+    from mbusbench.meter.quirk.table import QUIRKS
 
     if name is not None and name not in QUIRKS:
         raise MBusUsageError(f"there is no quirk {name!r}{did_you_mean(name, QUIRKS)}")

@@ -62,24 +62,15 @@ class FrameReader:
     """Incremental reader of one direction of a line.
 
     Never raises, and holds at most 260 bytes from one call to the next. The frames found do not depend on how the
-    stream was cut; where rejected bytes are cut, they come as several rejects.
+    stream was cut; where rejected bytes are cut, they come as several rejects. `pending` are received bytes that may
+    still become a frame; the first one is its start byte.
     """
 
-    __slots__ = ("_pending", "_wrong")
+    __slots__ = ("_wrong", "pending")
 
     def __init__(self) -> None:
-        self._pending = b""
+        self.pending = b""
         self._wrong: Sequence[int] = ()
-
-    @property
-    def pending(self) -> bytes:
-        """Received bytes that may still become a frame; the first one is its start byte."""
-        return self._pending
-
-    @property
-    def missing(self) -> int:
-        """Characters that the frame under way needs at least, 0 when there is none."""
-        return frame_size(self._pending, 0) - len(self._pending) if self._pending else 0
 
     def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
         """Take the next bytes of the stream. Returns what they complete, in order.
@@ -87,21 +78,21 @@ class FrameReader:
         `wrong` are the indexes in `data` of characters with a parity or framing error: no frame with one is valid.
         """
         if wrong:
-            self._wrong = (*self._wrong, *(len(self._pending) + index for index in wrong))
-        elif not self._pending:
+            self._wrong = (*self._wrong, *(len(self.pending) + index for index in wrong))
+        elif not self.pending:
             frame = whole_frame(data)
             if frame is not None:
                 return [frame]
             return self._scan(bytes(data), final=False)
-        return self._scan(self._pending + data, final=False)
+        return self._scan(self.pending + data, final=False)
 
     def idle(self) -> list[Frame | Reject]:
         """The line went idle: nothing completes what is pending. Returns the frames hidden in it, and the rejects."""
-        return self._scan(self._pending, final=True) if self._pending else []
+        return self._scan(self.pending, final=True) if self.pending else []
 
     def clear(self) -> bytes:
         """Forget what is pending, and return it."""
-        pending, self._pending, self._wrong = self._pending, b"", ()
+        pending, self.pending, self._wrong = self.pending, b"", ()
         return pending
 
     def _scan(self, data: bytes, final: bool) -> list[Frame | Reject]:
@@ -129,7 +120,7 @@ class FrameReader:
             junk_start, junk_reason = position, RejectReason.START
         if position > junk_start:
             found.append(Reject(data[junk_start:position], junk_reason))
-        self._pending = data[position:]
+        self.pending = data[position:]
         if self._wrong:
             self._wrong = [index - position for index in self._wrong if index >= position]
         return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from mbusbench.definition.document import Document, Path_, _Node
 
-_PLACE = re.compile(r"\{([a-z_]+)\}")
+_PLACE = re.compile(r"\{([a-z_]+)(?:\.([a-z_]+))?\}")
 
 
 def part(document: Document, path: Path_) -> Document | None:
@@ -81,15 +81,19 @@ def laid_over(below: Document, above: Document) -> Document:
 
 
 def filled(document: Document, values: Mapping[str, Document]) -> Document:
-    """With the values in the places `{name}` of all texts. A text that is one place alone becomes the value itself."""
+    """With the values in the places `{name}` of all texts, and in `{name.key}` what a mapping has there.
+
+    A text that is one place alone becomes the value itself.
+    """
     return Document(document.name, _filled(document._root, values))
 
 
 def _filled(node: _Node, values: Mapping[str, Document]) -> _Node:
     if isinstance(node.data, str):
         match = _PLACE.fullmatch(node.data)
-        if match and match[1] in values:
-            return values[match[1]]._root
+        value = _value(match, values) if match else None
+        if value is not None:
+            return value._root
         text = _PLACE.sub(lambda found: _text(found, values), node.data)
         return node if text == node.data else _Node(node.line, node.column, text)
     if not node.children:
@@ -105,6 +109,11 @@ def _filled(node: _Node, values: Mapping[str, Document]) -> _Node:
     return _Node(node.line, node.column, data, node.size, children, node.keys)
 
 
-def _text(found: re.Match[str], values: Mapping[str, Document]) -> str:
+def _value(found: re.Match[str], values: Mapping[str, Document]) -> Document | None:
     value = values.get(found[1])
+    return value if value is None or found[2] is None else part(value, (found[2],))
+
+
+def _text(found: re.Match[str], values: Mapping[str, Document]) -> str:
+    value = _value(found, values)
     return found[0] if value is None or isinstance(value.data, dict | list) else str(value.data)

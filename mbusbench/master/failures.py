@@ -17,6 +17,7 @@ from mbusbench.errors import (
     MBusTooManyTelegramsError,
     MBusWrongAddressError,
 )
+from mbusbench.master.results import slave_info
 from mbusbench.protocol.outcome import Failure, FailureKind
 
 _CLASSES: dict[FailureKind, type[MBusError]] = {
@@ -27,7 +28,6 @@ _CLASSES: dict[FailureKind, type[MBusError]] = {
     FailureKind.STALE: MBusStaleError,
     FailureKind.NO_DATA: MBusNoDataError,
     FailureKind.APPLICATION_ERROR: MBusApplicationError,
-    FailureKind.ENCRYPTED: MBusEncryptedError,
     FailureKind.DECODE: MBusDecodeError,
     FailureKind.TOO_MANY_TELEGRAMS: MBusTooManyTelegramsError,
     FailureKind.REFUSED: MBusRefusedError,
@@ -63,6 +63,10 @@ def to_error(failure: Failure, target: int | SecondaryAddress, baudrate: int, wi
     error: MBusError
     if failure.kind is FailureKind.APPLICATION_ERROR:
         error = MBusApplicationError(text, code=failure.code)
+    elif failure.kind is FailureKind.ENCRYPTED:
+        error = MBusEncryptedError(text)
+        if failure.telegram is not None:
+            error.slave = slave_info(failure.telegram, failure.sender)
     else:
         error = _CLASSES[failure.kind](text)
     error.address = str(target)

@@ -6,7 +6,6 @@ mean that nothing has changed.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from mbusbench.codec.header import LongHeader
@@ -25,7 +24,7 @@ class _Past:
     def __init__(self) -> None:
         self.access_number: int | None = None
         self.counts = False
-        self.telegrams: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
+        self.telegrams: dict[tuple[int, bytes], None] = {}
 
 
 def _differ(telegrams: Sequence[Telegram]) -> bool:
@@ -58,5 +57,7 @@ class Freshness:
         known = past.telegrams
         received = [(telegram.ci, telegram.data) for telegram in telegrams]
         new = [telegram for telegram in received if telegram not in known]
-        known.extend(new)
+        known.update(dict.fromkeys(new))
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]
         return past.counts and len(new) < len(received)

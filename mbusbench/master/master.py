@@ -211,7 +211,7 @@ class MBusMaster(Commands):
         for address, target in targets:
             result: MBusSlaveData | MBusError
             try:
-                result = await self._query(target)
+                result = await self.query(target)
             except MBusConnectionError:
                 raise
             except MBusError as error:
@@ -225,7 +225,18 @@ class MBusMaster(Commands):
         Raises MBusTimeoutError, MBusGarbledError, MBusCollisionError, MBusWrongAddressError, MBusStaleError,
         MBusNoDataError, MBusApplicationError, MBusEncryptedError, MBusDecodeError or MBusTooManyTelegramsError.
         """
-        return await self._query(parse_target(address))
+        target = parse_target(address)
+        begin, rate = partial(self._readout, target), self._rate(target)
+        result = await self._run(begin, rate, again=True)
+        stale = self._is_stale(result)
+        if stale and result.failure is None:
+            # The link reset was lost, perhaps: what was taken for its acknowledge was not meant so.
+            result = await self._run(begin, rate, again=True)
+            stale = self._is_stale(result)
+        if result.failure is not None:
+            raise self._error(result.failure, target)
+        now = utc_now(asyncio.get_running_loop())
+        return slave_data(result.telegrams, result.address, now, stale=stale, ended=result.ended)
 
     async def scan_addresses(
         self, addresses: Iterable[int] = range(251), progress: Progress | None = None
@@ -272,18 +283,6 @@ class MBusMaster(Commands):
         """
         arguments = begin_search(mask, known, state)
         return search(self._run, self._fcb, arguments, progress, self._error)
-
-    async def _query(self, target: int | SecondaryAddress) -> MBusSlaveData:
-        begin, rate = partial(self._readout, target), self._rate(target)
-        result = await self._run(begin, rate, again=True)
-        stale = self._is_stale(result)
-        if stale and result.failure is None:
-            # The link reset was lost, perhaps: what was taken for its acknowledge was not meant so.
-            result = await self._run(begin, rate, again=True)
-            stale = self._is_stale(result)
-        if result.failure is not None:
-            raise self._error(result.failure, target)
-        return slave_data(result.telegrams, result.address, utc_now(asyncio.get_running_loop()), stale=stale)
 
     def _is_stale(self, result: Readout) -> bool:
         """Whether it has a telegram that was there before, be it in a readout that failed."""
@@ -381,6 +380,7 @@ class MBusMaster(Commands):
         if self._closed:
             raise MBusConnectionError("the master was closed")
         runner = self._runner
+        busy_until = 0
         if runner is not None:
             if runner.loop is not asyncio.get_running_loop():
                 raise MBusUsageError("the master is open in another event loop: close it there first")
@@ -388,6 +388,8 @@ class MBusMaster(Commands):
                 return runner
             self._runner = None
             await runner.close()
+            # The connection is lost, the bus behind it is not: a slave may still be answering.
+            busy_until = self._link.busy_until if self._link is not None else 0
         stream = await self._open_stream()
         if self._trace is not None:
             stream = self._trace.around(stream, self._baudrate)
@@ -399,6 +401,7 @@ class MBusMaster(Commands):
             attempts=self._attempts,
             wake_up=self._wake_up,
         )
+        self._link.wait_until(busy_until)
         self._runner = Runner(stream, self._link, self._baudrate)
         self._was_open = True
         if self._closed:

@@ -214,9 +214,12 @@ def decode(frame: bytes | str, *, key: bytes | None = None) -> MBusSlaveData:
 
 
 def slave_data(
-    telegrams: Sequence[Telegram], address: int, timestamp: datetime | None, *, stale: bool = False
+    telegrams: Sequence[Telegram], address: int, timestamp: datetime | None, *, stale: bool = False, ended: bool = False
 ) -> MBusSlaveData:
-    """The result of one readout; `telegrams` in the order received, at least one."""
+    """The result of one readout; `telegrams` in the order received, at least one.
+
+    `ended`: the last one announced more, and the slave had none.
+    """
     first, last = telegrams[0], telegrams[-1]
     records: list[MBusSlaveRecord] = []
     diagnostics: list[str] = []
@@ -238,7 +241,7 @@ def slave_data(
         "timestamp": timestamp,
         "records": tuple(records),
         "telegrams": len(telegrams),
-        "more_records_follow": last.structure.more_records_follow,
+        "more_records_follow": last.structure.more_records_follow and not ended,
         "partial": partial,
         "encrypted": encrypted,
         "stale": stale,

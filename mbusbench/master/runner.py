@@ -179,6 +179,11 @@ class Runner:
             self._timer_at = busy_until
             self._timer = call_at_ns(self.loop, busy_until, self._on_timer)
             return
+        if busy_until:
+            # What is there by now comes before the end of the wait for it.
+            self._stream.deliver_pending()
+            if self._timer is not None or result.done():
+                return
         data = self._link.poll(now)
         if self._link.outcome is not None:
             self._advance(self._link.outcome, now)

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, model_validator
 
 from mbusbench.definition.fields import Byte, duration, in_range
 from mbusbench.definition.validation import Definition, mistake, shown
-from mbusbench.meter.generator import Condition
+from mbusbench.meter.value.generator import Condition
 
 
 class ConditionDefinition(Definition):

@@ -39,11 +39,11 @@ from mbusbench.definition.validation import Definition, did_you_mean, mistake, m
 from mbusbench.meter.behaviour import AlarmDefinition, Behaviour, BusyDefinition, Key, Security
 from mbusbench.meter.conditions import ClockDefinition, ConditionDefinition
 from mbusbench.meter.extension import DeviceExtension, extension_class
-from mbusbench.meter.generator import Generator, NamedValue
-from mbusbench.meter.quirk import contradictions
-from mbusbench.meter.quirk_list import QuirkList
+from mbusbench.meter.quirk.listing import QuirkList
+from mbusbench.meter.quirk.quirk import contradictions
 from mbusbench.meter.record_definition import Record
-from mbusbench.meter.references import mistakes_of_references
+from mbusbench.meter.value.generator import Generator, NamedValue
+from mbusbench.meter.value.references import mistakes_of_references
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave.security import record_space
 from mbusbench.protocol.slave.settings import AfterLast, SlaveSettings

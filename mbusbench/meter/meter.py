@@ -12,17 +12,18 @@ from typing import Any, cast
 from mbusbench.codec.data_field import Value, encode_value
 from mbusbench.codec.record import RecordHeader
 from mbusbench.definition.validation import did_you_mean
-from mbusbench.meter import clock, kept, writing
+from mbusbench.meter import clock, writing
 from mbusbench.meter.clock import MeterClock
 from mbusbench.meter.definition import MAX_RECORD_BYTES, NO_HEADER_RESPONSE, Device
-from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode, Part, Place, merged, moving, plan_of
-from mbusbench.meter.quirk import Quirks, UsedQuirk
-from mbusbench.meter.quirk_list import quirks_of
+from mbusbench.meter.quirk.listing import quirks_of
+from mbusbench.meter.quirk.quirk import Quirks, UsedQuirk
 from mbusbench.meter.reading import Reading, StatusConditions, marked, shown, when_asked
 from mbusbench.meter.readout_selection import is_wanted
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, Record
-from mbusbench.meter.values import Values
+from mbusbench.meter.value import kept
+from mbusbench.meter.value.device_values import Values
+from mbusbench.meter.value.generator import Generator
 from mbusbench.protocol.fcb import FcbMode
 from mbusbench.protocol.slave.alarms import Alarm, SlaveAlarms
 from mbusbench.protocol.slave.application import SlaveApplication

@@ -13,12 +13,12 @@ from fractions import Fraction
 
 from mbusbench.codec.data_field import encode_value
 from mbusbench.codec.dib import MANUFACTURER_DATA, MORE_RECORDS_FOLLOW
-from mbusbench.meter.curve import Register
 from mbusbench.meter.definition import Device
-from mbusbench.meter.generator import Generator, Overflow
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, REAL32, Record
-from mbusbench.meter.signal import Signal
-from mbusbench.meter.values import Values
+from mbusbench.meter.value.curve import Register
+from mbusbench.meter.value.device_values import Values
+from mbusbench.meter.value.generator import Generator, Overflow
+from mbusbench.meter.value.signal import Signal
 
 Encode = Callable[[int], bytes]
 Part = bytes | Encode

@@ -9,10 +9,10 @@ from fractions import Fraction
 from mbusbench.codec.data_field import Value
 from mbusbench.codec.telegram import Telegram
 from mbusbench.meter.conditions import ConditionDefinition
-from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode
 from mbusbench.meter.record_definition import Record
-from mbusbench.meter.values import Values
+from mbusbench.meter.value.device_values import Values
+from mbusbench.meter.value.generator import Generator
 from mbusbench.protocol.slave.alarms import Alarm
 from mbusbench.protocol.slave.application import VARIABLE_DATA
 

@@ -22,8 +22,8 @@ from mbusbench.definition.document import Path_
 from mbusbench.definition.fields import Exact, HexBytes, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, mistakes, shown
 from mbusbench.errors import DecodeError, MBusUsageError
-from mbusbench.meter.generator import Condition, Generator
 from mbusbench.meter.unit_choice import unit_mistake
+from mbusbench.meter.value.generator import Condition, Generator
 
 DATA_FIELDS = {
     "none": 0x0,

@@ -14,9 +14,9 @@ from mbusbench.codec.data_field import Value, bcd_number, encode_value, raw_valu
 from mbusbench.codec.dib import LVAR, DataInformationBlock
 from mbusbench.codec.vib import ValueInformationBlock
 from mbusbench.errors import MBusUsageError
-from mbusbench.meter.generator import Generator
 from mbusbench.meter.plan import Encode, Part
 from mbusbench.meter.record_definition import BCD_DIGITS, BINARY_SIZES, REAL32, Record
+from mbusbench.meter.value.generator import Generator
 from mbusbench.protocol.slave.commands import (
     DATA_ERROR,
     NO_FUNCTION,

@@ -27,6 +27,10 @@ _SHORTEST_FRAME = 5
 _FUNCTION, _POSITIVE, _NEGATIVE = 0x4F, 0x00, 0x01  # of a short frame that answers (IEC 60870-5-2)
 _LEAST_GAP = 100_000_000  # drivers and gateways add holes of this size to an answer
 _DRIBBLE = 5_000_000_000
+# Names of their own: reached through its class a member costs as much as a call (CPython 3.11).
+_IDLE, _QUIET, _AWAITING, _SETTLING = LinkState
+_BUSY, _SEND, _HOLD, _REFUTE, _RETRY, _FINISH, _CANCEL = LinkEvent
+_ACKNOWLEDGE, _DATA, _EITHER, _NOTHING = Expect
 
 
 class MasterLink:
@@ -91,7 +95,7 @@ class MasterLink:
         self._window_override = window
         self._attempts = attempts
         self._reader = FrameReader()
-        self._state = LinkState.IDLE
+        self._state = _IDLE
         self._exchange: Exchange | None = None
         self._request = b""
         self._left = 0
@@ -146,7 +150,7 @@ class MasterLink:
         self._received = []
         if now >= self._idle_at() and not self._asleep:
             return self._send(now)
-        self._move(LinkEvent.BUSY)
+        self._move(_BUSY)
         self._limit = now + self.window + self._longest
         return self._rouse(now) if now >= self._idle_at() else b""
 
@@ -157,31 +161,31 @@ class MasterLink:
         """
         self._last = now
         state = self._state
-        if state is LinkState.IDLE or state is LinkState.QUIET:
+        if state is _IDLE or state is _QUIET:
             self._reader.receive(data, wrong)
-            self._traffic_end = now + (self._gap if self._reader.missing else self._settle)
+            self._traffic_end = now + (self._gap if self._reader.pending else self._settle)
             return
         for item in self._reader.receive(data, wrong):
             self._take(item, now)
             if self.outcome is not None:
-                if self._reader.missing:
+                if self._reader.pending:
                     self._traffic_end = now + self._gap
                 return
-        settling = self._state is LinkState.SETTLING
+        settling = self._state is _SETTLING
         self._deadline = self._hold_until if settling else self._window_end
         if self._exchange is not None and self._exchange.patient and not settling:
             # Of answers on top of each other most characters are lost: a pause says little.
             self._deadline = max(self._deadline, min(now + self._gap, self._hard_limit()))
-        if self._reader.missing:
+        if self._reader.pending:
             gap_end = min(now + self._gap, self._hard_limit())
             self._deadline = max(self._deadline, gap_end) if settling else gap_end
 
     def poll(self, now: int) -> bytes:
         """Let time pass; the bytes to send now, if any."""
         state = self._state
-        if state is LinkState.IDLE:
+        if state is _IDLE:
             return b""
-        if state is LinkState.QUIET:
+        if state is _QUIET:
             if now >= self._idle_at():
                 return self._rouse(now) if self._asleep else self._send(now)
             if now >= self._limit:
@@ -193,21 +197,23 @@ class MasterLink:
             self._take(item, now)
             if self.outcome is not None:
                 return b""
-        if self._state is LinkState.AWAITING and now < self._window_end:
+        if self._state is _AWAITING and now < self._window_end:
             self._deadline = self._window_end
             return b""
-        if self._state is LinkState.SETTLING:
+        if self._state is _SETTLING:
             if now < self._hold_until:
                 self._deadline = self._hold_until
                 return b""
             assert self._held is not None
             if not self._has_company():
+                # Somebody may still send behind it.
+                self._traffic_end = max(self._traffic_end, self._last + self._settle)
                 self._finish(Reply(self._held, self._attempt), now)
                 return b""
             self._received.insert(0, self._held)
             self._held = None
             self._collided = True
-            self._move(LinkEvent.REFUTE)
+            self._move(_REFUTE)
         if self._heard() and now < (quiet := min(self._last + self._settle, self._hard_limit())):
             # Somebody still sends, be it junk: the answer may be right behind it, and no request may go out before.
             self._deadline = quiet
@@ -225,28 +231,37 @@ class MasterLink:
 
     def next_wakeup(self) -> int | None:
         """When `poll` is due next, None while no exchange is under way. Earlier calls do no harm."""
-        if self._state is LinkState.IDLE:
+        if self._state is _IDLE:
             return None
-        if self._state is LinkState.QUIET:
+        if self._state is _QUIET:
             return min(self._idle_at(), self._limit)
         return self._deadline
 
     def cancel(self, now: int) -> None:
         """Give the exchange up. Its answer may still come; the next request waits until it can not."""
-        if self._state is LinkState.IDLE:
+        if self._state is _IDLE:
             return
-        if self._state is not LinkState.QUIET:
+        if self._state is not _QUIET:
             self._owes_an_answer(now)
             self._late_until = self._sent + self.window
             if self._heard():
-                self._traffic_end = self._last + (self._gap if self._reader.missing else self._settle)
-        self._move(LinkEvent.CANCEL)
+                self._traffic_end = self._last + (self._gap if self._reader.pending else self._settle)
+        self._move(_CANCEL)
+
+    @property
+    def busy_until(self) -> int:
+        """Until when the answer to what was sent last may be on the line, as things look now."""
+        return self._idle_at()
+
+    def wait_until(self, time: int) -> None:
+        """Send nothing before: an answer that is asked for on another connection may be on the line."""
+        self._late_until = max(self._late_until, time)
 
     def reset(self) -> None:
         """Forget everything about the line: the connection is a new one."""
         self._reader.clear()
         self._late.clear()
-        self._state = LinkState.IDLE
+        self._state = _IDLE
         self._traffic_end = self._late_until = self._last = 0
         self.outcome = None
 
@@ -276,7 +291,7 @@ class MasterLink:
     def _send(self, now: int) -> bytes:
         exchange = self._exchange
         assert exchange is not None
-        self._move(LinkEvent.SEND)
+        self._state = TRANSITIONS[self._state][_SEND]
         self._reader.clear()
         self._received = []
         self._foreign = None
@@ -289,7 +304,7 @@ class MasterLink:
         self._left -= 1
         self._began = now
         self._sent = now + self._character * len(self._request)
-        wait = self._settle if exchange.expect is Expect.NOTHING else self.window
+        wait = self._settle if exchange.expect is _NOTHING else self.window
         self._window_end = self._deadline = self._sent + wait
         self._limit = self._window_end + self._longest
         return self._request
@@ -325,13 +340,13 @@ class MasterLink:
             self._note(frame, now)
         elif exchange.accepts is not None and not exchange.accepts(frame):
             self._take_foreign(frame, now)
-        elif exchange.expect is Expect.NOTHING:
+        elif exchange.expect is _NOTHING:
             self._note(frame, now)
-        elif exchange.expect is Expect.ACKNOWLEDGE and self._is_of_before(frame, now, exchange):
+        elif exchange.expect is _ACKNOWLEDGE and self._is_of_before(frame, now, exchange):
             if not exchange.alone:
                 self._received.append(frame)
             self._wait_again(now)
-        elif exchange.expect is Expect.ACKNOWLEDGE or self._late.is_copy(frame, now):
+        elif exchange.expect is _ACKNOWLEDGE or self._late.is_copy(frame, now):
             # A late answer to an earlier request, most likely: what was asked for may be right behind it.
             if not isinstance(self._held, LongFrame):
                 self._hold(frame, max(self._window_end, now + self._settle))
@@ -366,23 +381,23 @@ class MasterLink:
             self._contradicted = True
             self._received += (held, frame)
             self._held = None
-            self._move(LinkEvent.REFUTE)
+            self._move(_REFUTE)
 
     def _take_acknowledge(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
-        if (exchange.alone or exchange.expect is Expect.DATA) and (self._held is not None or self._received):
+        if (exchange.alone or exchange.expect is _DATA) and (self._held is not None or self._received):
             self._note(frame, now)  # one of several, or a byte of a damaged frame
-        elif exchange.alone or exchange.expect is Expect.DATA:
+        elif exchange.alone or exchange.expect is _DATA:
             # Alone: another slave's may follow. Instead of data: it may be a late one, with the data behind it.
             quiet = now + self._settle
-            waits = exchange.patient or exchange.expect is Expect.DATA
+            waits = exchange.patient or exchange.expect is _DATA
             self._hold(frame, max(self._window_end, quiet) if waits else quiet)
-        elif exchange.expect is not Expect.NOTHING:
+        elif exchange.expect is not _NOTHING:
             self._finish(Reply(frame, self._attempt), now)
 
     def _take_refusal(self, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
         """A2, or the short frame for it: an answer to one slave's command, if no acknowledge is right behind it."""
-        is_command = type(exchange.request) is LongFrame and exchange.expect is Expect.ACKNOWLEDGE
-        if exchange.expect is Expect.EITHER:
+        is_command = type(exchange.request) is LongFrame and exchange.expect is _ACKNOWLEDGE
+        if exchange.expect is _EITHER:
             self._finish(Reply(frame, self._attempt), now)
         elif is_command and not exchange.alone and self._held is None:
             self._hold(frame, now + self._settle)
@@ -396,7 +411,7 @@ class MasterLink:
     def _wait_again(self, now: int) -> None:
         """The line was somebody else's; the slave that was asked begins its answer after that."""
         self._window_end = min(now + self.window, self._hard_limit())
-        if self._state is LinkState.AWAITING:
+        if self._state is _AWAITING:
             self._deadline = self._window_end
 
     def _note(self, item: Received, now: int) -> None:
@@ -405,12 +420,12 @@ class MasterLink:
         assert exchange is not None
         # A damaged answer ends the wait; noise leaves the window as it is.
         damaged = isinstance(item, Reject) and len(item.raw) >= _SHORTEST_FRAME and item.reason in _DAMAGED
-        if self._state is LinkState.SETTLING and not isinstance(self._held, LongFrame):
+        if self._state is _SETTLING and not isinstance(self._held, LongFrame):
             assert self._held is not None
             self._received.append(self._held)
             self._held = None
             self._collided = exchange.alone
-            self._move(LinkEvent.REFUTE)
+            self._move(_REFUTE)
             damaged = True
         self._received.append(item)
         if damaged:
@@ -424,7 +439,7 @@ class MasterLink:
         if self._held is None or isinstance(frame, LongFrame):
             self._held = frame
         self._hold_until = self._deadline = until
-        self._move(LinkEvent.HOLD)
+        self._move(_HOLD)
 
     def _attempt_failed(self, now: int) -> bytes:
         outcome = self._judge()
@@ -436,10 +451,10 @@ class MasterLink:
         self.sleep()
         exchange = self._exchange
         assert exchange is not None
-        if not self._left or exchange.expect is Expect.NOTHING:
+        if not self._left or exchange.expect is _NOTHING:
             self._finish(outcome, now)
             return b""
-        self._move(LinkEvent.RETRY)
+        self._move(_RETRY)
         if now < self._idle_at():
             return b""
         return self._rouse(now) if self._asleep else self._send(now)
@@ -459,11 +474,11 @@ class MasterLink:
         """The answer did not come in time, so it may come late."""
         exchange = self._exchange
         assert exchange is not None
-        if exchange.expect in (Expect.DATA, Expect.EITHER):
+        if exchange.expect in (_DATA, _EITHER):
             self._late.expect_from(exchange.request.address, now)
 
     def _finish(self, outcome: Outcome, now: int) -> None:
-        self._move(LinkEvent.FINISH)
+        self._state = TRANSITIONS[self._state][_FINISH]
         self.outcome = outcome
         if type(outcome) is not Reply:
             return
@@ -473,5 +488,5 @@ class MasterLink:
         frame = outcome.frame
         if type(frame) is LongFrame:
             self._late.remember(frame, now)
-        elif self._exchange is not None and self._exchange.expect is Expect.DATA:
+        elif self._exchange is not None and self._exchange.expect is _DATA:
             self._owes_an_answer(now)

@@ -7,6 +7,7 @@ from enum import Enum
 
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import Reject
+from mbusbench.codec.telegram import Telegram
 
 Received = Frame | Reject
 
@@ -74,6 +75,7 @@ class Failure:
     """Why a procedure ended without its result: `doing` what was asked for, `detail` what came instead.
 
     `attempts` are the transmissions of the last request; `code` is the error code where the kind is APPLICATION_ERROR.
+    `telegram` is what was received and cannot be used, `sender` the A field that it came with.
     """
 
     kind: FailureKind
@@ -81,6 +83,8 @@ class Failure:
     detail: str = ""
     attempts: int = 1
     code: int = 0
+    telegram: Telegram | None = None
+    sender: int = 0
 
 
 _KINDS: dict[type[Outcome], FailureKind] = {

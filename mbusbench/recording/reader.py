@@ -86,7 +86,7 @@ class RecordingMaster(MBusMaster):
         """One telegram by selection: what its answers to 253 are like."""
         if (yield from select(own, self._fcb)) is None:
             yield from reading.next_telegram(reading.Source(SELECTED, self._fcb, self._decode))
-        yield Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, attempts=1)
+        yield Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, alone=True, attempts=1)
         self._fcb.forget(SELECTED)
 
     async def record_alarm(self, target: Target) -> None:

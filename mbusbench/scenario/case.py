@@ -16,16 +16,23 @@ from mbusbench.scenario.driver.action import Transport
 from mbusbench.scenario.expectation.definition import Expectation
 from mbusbench.scenario.expectation.result import judge_report, mismatch, told
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.expectation.timing import judge_timing
+from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
 from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.load import bus_load
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
+from mbusbench.timing import idle_time
+from mbusbench.trace.event import Kind, TraceEvent
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
+
+_TRUTH = frozenset({"INV-15", "INV-16", "INV-17"})
+_LONGEST_HOLE = 50_000_000
+"""ns by which characters may be late, and no master gives their answer up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,8 @@ class Judgement:
     """A case that ran, or why it did not. `columns` has only those that were looked at.
 
     `variant` is the letter and what the matrix chose ("b", "b baud=300"), empty where there is only one. `repeat` is
-    the command that runs it alone. `reason` is why it was not tried, or what broke.
+    the command that runs it alone. `reason` is why it was not tried, or what broke. `load` is what its readouts cost on
+    the line.
     """
 
     id: str
@@ -48,6 +56,7 @@ class Judgement:
     reason: str = ""
     name: str = ""
     level: Level = Level.MUST
+    load: str | None = None
 
 
 def run_variant(
@@ -57,10 +66,12 @@ def run_variant(
     *,
     transport: Transport = "tcp",
     driver: str = "",
+    endpoint: str | None = None,
 ) -> Judgement:
     """Run it on a bus of its own and judge it. Nothing is raised: what breaks in the bench is the verdict `error`.
 
-    `driver` is what `--master` named, for the command that repeats it.
+    `driver` is what `--master` named, for the command that repeats it; `endpoint` is where the bus is served, a free
+    port of this machine if not given.
     """
     definition = variant.definition
     blank = Judgement(
@@ -80,15 +91,22 @@ def run_variant(
     if reason is not None:
         return replace(blank, reason=reason)
     try:
-        running = Running(variant, master, seed, transport)
+        running = Running(variant, master, seed, transport, endpoint)
         run = run_in_virtual_time if master.is_virtual else asyncio.run
         observation = run(running.perform())
         seen = Seen(definition, observation, running.meters, master.claims)
         columns, verdict, findings, why = judge(seen, running.addresses, running.unfired)
+        load = bus_load(seen)
     except (MBusError, AssertionError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         return replace(blank, verdict=Verdict.ERROR, reason=f"{type(error).__name__}: {error}")
     return replace(
-        blank, columns=columns, verdict=verdict, findings=tuple(findings), observation=observation, reason=why
+        blank,
+        columns=columns,
+        verdict=verdict,
+        findings=tuple(findings),
+        observation=observation,
+        reason=why,
+        load=None if load is None else str(load),
     )
 
 
@@ -158,7 +176,9 @@ def _expected(seen: Seen, addresses: Sequence[int]) -> list[Finding]:
         elif _tolerated(column, seen, addresses):
             found += [_as(each, Verdict.NON_STRICT, "tolerated: ") for each in findings]
         elif definition.level is not Level.MUST:
-            found += [_as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings]
+            found += [
+                each if each.is_untrue else _as(each, Verdict.NON_STRICT, f"{definition.level}: ") for each in findings
+            ]
         else:
             found += findings
     return found
@@ -211,7 +231,7 @@ def _forbidden(seen: Seen) -> list[Finding]:
     found = []
     for frame in seen.traffic.sent:
         for pattern in never.wire:
-            if pattern.matches(frame.raw, frame.item):
+            if pattern.matches(*frame.sent):
                 text = f"never {pattern.text}. Saw {shown(frame)}"
                 found.append(Finding(Column.WIRE, Verdict.FAIL, text, frame.position))
     for turns in seen.turns:
@@ -227,24 +247,60 @@ def _forbidden(seen: Seen) -> list[Finding]:
 
 
 def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
-    """Where the bench itself answered too late, nothing that follows from that is held against the master."""
-    if not seen.lag or not _answered_late(seen):
+    """Where the bench itself answered too late, nothing that follows from that is held against the master.
+
+    Where it tore an answer, a master may have acted too soon, but was not made to tell what was not so.
+    """
+    if not seen.lag:
+        return findings
+    answered_late = _answered_late(seen)
+    if not answered_late and not _tore(seen):
         return findings
     return [
-        Finding(each.column, Verdict.INCONCLUSIVE, f"the bench was late: {each.text}", each.position, each.invariant)
+        replace(each, verdict=Verdict.INCONCLUSIVE, text=f"the bench was late: {each.text}")
         if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        and (answered_late or not (each.is_untrue or each.invariant in _TRUTH))
         else each
         for each in findings
     ]
 
 
 def _answered_late(seen: Seen) -> bool:
-    """Whether an answer was late by the host's lag, and would not have been without it."""
-    return any(
-        finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
+    """Whether an answer was late, or had a hole, and might not have been so without the host's lag."""
+    if any((frame.lag or 0) >= _LONGEST_HOLE for frame in seen.traffic.heard):
+        return True
+    late = {
+        (finding.time, finding.rule)
         for exchange in seen.traffic.exchanges
         for finding in exchange.findings
-    )
+        if finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
+    }
+    if not late:
+        return False
+    meant = seen.traffic.analyzed(LAG_FACTOR * seen.lag)
+    return bool(late - {(finding.time, finding.rule) for exchange in meant for finding in exchange.findings})
+
+
+def _tore(seen: Seen) -> bool:
+    """Whether the master did something while characters that it should have had were still with the host."""
+    idle = idle_time(seen.baud)
+    if seen.lag <= idle:
+        return False
+    ends = [step.result.ended for step in seen.observation.steps]
+    before: TraceEvent | None = None
+    for event in seen.observation.events:
+        if event.kind is not Kind.RECEIVED:
+            continue
+        is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
+        before = event
+        lag = seen.lag if event.lag is None else event.lag
+        if not is_several or lag <= idle:
+            continue
+        end = min((each for each in ends if each >= event.time), default=event.time)
+        acted = [frame.start for frame in seen.traffic.frames_between(event.time + 1, end)]
+        if not acted or acted[0] < event.end + lag:
+            return True
+    return False
 
 
 def _columns(seen: Seen, findings: Sequence[Finding]) -> dict[Column, Verdict]:

@@ -56,6 +56,7 @@ class ScenarioDefinition(Definition):
     passive: bool = False
     transports: Annotated[tuple[Transport, ...], BeforeValidator(as_list), Field(strict=False)] | None = None
     echo: bool = False
+    served: bool = True
     devices: dict[str, Any] = Field(default={})
     bus: Any
     baud: Baud | None = None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY
+from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
 from mbusbench.codec.control_field import FCV, PRM, SND_NKE, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.errors import MBusUsageError
+from mbusbench.scenario.asked import judge_resets, judge_writes
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.result import align_true, compare, told
 from mbusbench.scenario.expectation.seen import Seen
@@ -17,23 +19,24 @@ from mbusbench.scenario.expectation.timing import LAG_FACTOR
 from mbusbench.scenario.expectation.wire import shown
 from mbusbench.scenario.observation import PerformedStep
 from mbusbench.scenario.pattern import is_selection
-from mbusbench.scenario.report import RecordReport, contradictions, shown_value
+from mbusbench.scenario.report import HeaderReport, MeterReport, RecordReport, contradictions, shown_value
 from mbusbench.scenario.traffic import MasterFrame
 from mbusbench.scenario.truth import Delivered
 from mbusbench.scenario.turn import Turn, fits, is_fresh
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.timing import bit_time
+from mbusbench.trace.assembly import TimedFrame
 from mbusbench.trace.description import describe_frame
 from mbusbench.trace.event import Kind
 from mbusbench.trace.text import milliseconds
 
 _MARGIN = 100_000_000
 _LONGEST_SILENCE = 10 * 10**9
-_WRITING = frozenset({0x50, 0x51, 0x55, 0x5C, *range(0xB8, 0xC0)})
 _WRITES = frozenset({"set-address", "set-baud", "app-reset", "set-clock", "write"})
 _SEARCHES = frozenset({"scan", "search"})
 _MOST_TO_SILENT = 12
 _MOST_REQUESTS = 20
+_RESTARTS = 4
 _REQUEST_FUNCTIONS = (0xA, 0xB)
 
 _RULES = {
@@ -43,6 +46,7 @@ _RULES = {
     "garbled-request": ("INV-04", Column.WIRE),
     "unknown-request": ("INV-04", Column.WIRE),
 }
+_SPACING = frozenset({"request-during-answer", "no-idle-time", "request-before-timeout"})
 _FCB_RULES = frozenset({"fcb-after-reset", "fcb-not-toggled", "fcb-toggled-without-answer"})
 Judge = Callable[[Seen], Iterator[Finding]]
 
@@ -68,18 +72,24 @@ def _by_analyzer(seen: Seen) -> Iterator[Finding]:
         for exchange in (seen.traffic.analyzed(margin) if margin else ())
         for finding in exchange.findings
     }
+    evidence = seen.evidence
     for exchange in seen.traffic.exchanges:
         request = exchange.request
         for finding in exchange.findings:
             position = seen.traffic.position(finding.time, Kind.MASTER)
             if finding.rule in _FCB_RULES and request is not None:
+                if evidence.was_answered(finding.time) is not (finding.rule != "fcb-toggled-without-answer"):
+                    continue
                 item = request.item
                 is_write = isinstance(item, LongFrame)
                 name = "INV-06" if is_write else "INV-05"
                 yield _broken(name, Column.WIRE, f"{finding.words} Saw {finding.text}", position)
             elif finding.rule in _RULES:
                 name, column = _RULES[finding.rule]
-                is_sure = column is not Column.TIMING or not margin or (finding.time, finding.rule) in sure
+                if finding.rule in _SPACING and evidence.allows_to_send(finding.time):
+                    continue
+                is_about_time = column is Column.TIMING or name == "INV-01"
+                is_sure = not is_about_time or not margin or (finding.time, finding.rule) in sure
                 verdict = Verdict.FAIL if is_sure else Verdict.INCONCLUSIVE
                 yield Finding(column, verdict, f"{finding.words} Saw {finding.text}", position, name)
 
@@ -95,12 +105,21 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
         for exchange in seen.traffic.exchanges:
             for start, end in times:
                 attempts = [each for each in exchange.attempts if start <= each.start < end]
-                if len(attempts) > most:
-                    text = (
-                        f"at most {most} times in a row. Saw {len(attempts)} of {describe_frame(attempts[0].item)[0]}"
-                    )
-                    position = seen.traffic.position(attempts[most].start, Kind.MASTER)
-                    yield _broken("INV-07", Column.WIRE, text, position)
+                for row in _in_a_row(attempts, seen):
+                    if len(row) > most:
+                        text = f"at most {most} times in a row. Saw {len(row)} of {describe_frame(row[0].item)[0]}"
+                        position = seen.traffic.position(row[most].start, Kind.MASTER)
+                        yield _broken("INV-07", Column.WIRE, text, position)
+
+
+def _in_a_row(attempts: Sequence[TimedFrame], seen: Seen) -> list[list[TimedFrame]]:
+    """Attempts over one connection: where the bus closes it, another one begins anew."""
+    rows: list[list[TimedFrame]] = []
+    for frame in attempts:
+        if not rows or seen.evidence.hung_up(rows[-1][-1].start, frame.start):
+            rows.append([])
+        rows[-1].append(frame)
+    return rows
 
 
 def _legal_frames(seen: Seen) -> Iterator[Finding]:
@@ -146,28 +165,30 @@ def _bounded(seen: Seen) -> Iterator[Finding]:
             if not answered and len(frames) > _MOST_TO_SILENT:
                 text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(frames)}"
                 yield _broken("INV-08", Column.WIRE, text, frames[_MOST_TO_SILENT].position)
-            requests = [frame for frame in frames if _is_request(frame)]
-            if step.action.name in READS and len(requests) > most:
-                text = f"at most {most} requests in one readout. Saw {len(requests)}"
-                yield _broken("INV-08", Column.WIRE, text, requests[most].position)
+            if step.action.name in READS:
+                readouts = _readouts(frames)
+                for requests in [*readouts, [each for readout in readouts for each in readout][_RESTARTS * most :]]:
+                    if len(requests) > most:
+                        text = f"at most {most} requests in one readout. Saw {len(requests)}"
+                        yield _broken("INV-08", Column.WIRE, text, requests[most].position)
+
+
+def _readouts(frames: Sequence[MasterFrame]) -> list[list[MasterFrame]]:
+    """The requests from each link reset or selection on, repeats aside."""
+    readouts: list[list[MasterFrame]] = [[]]
+    before: MasterFrame | None = None
+    for frame in frames:
+        if is_selection(frame.item) or (isinstance(frame.item, ShortFrame) and frame.item.control == SND_NKE):
+            readouts.append([])
+        elif _is_request(frame) and (before is None or before.raw != frame.raw):
+            readouts[-1].append(frame)
+        before = frame
+    return readouts
 
 
 def _is_request(frame: MasterFrame) -> bool:
     item = frame.item
     return isinstance(item, ShortFrame) and bool(item.control & PRM) and function_code(item.control) == 0xB
-
-
-def _writes(seen: Seen) -> Iterator[Finding]:
-    """INV-11: commands only where one was asked for, each once, repeats aside."""
-    for step in seen.observation.steps:
-        commands: list[MasterFrame] = []
-        for frame in seen.traffic.frames_between(step.result.started, step.result.ended):
-            item = frame.item
-            if isinstance(item, LongFrame) and item.ci in _WRITING and not is_selection(item):
-                commands.append(frame)
-        if commands and step.action.name not in _WRITES:
-            text = f"nobody asked for a command. Saw {shown(commands[0])}"
-            yield _broken("INV-11", Column.WIRE, text, commands[0].position)
 
 
 def _quiet(seen: Seen) -> Iterator[Finding]:
@@ -177,25 +198,6 @@ def _quiet(seen: Seen) -> Iterator[Finding]:
         if not any(start <= frame.start <= end for start, end in times):
             text = f"nothing is sent before the first request and after the result. Saw {shown(frame)}"
             yield _broken("INV-13", Column.WIRE, text, frame.position)
-
-
-def _reset_first(seen: Seen) -> Iterator[Finding]:
-    """INV-14: the first REQ_UD2 to an address follows a link reset or a selection."""
-    for step in seen.observation.steps:
-        reset: set[int] = set()
-        told_about: set[int] = set()
-        for frame in seen.traffic.frames_between(step.result.started, step.result.ended):
-            item = frame.item
-            if not isinstance(item, ShortFrame | LongFrame):
-                continue
-            if item.control == SND_NKE or is_selection(item):
-                reset.add(item.address)
-                if item.address == BROADCAST:
-                    reset |= set(range(256))
-            elif _is_request(frame) and item.address not in reset | told_about:
-                told_about.add(item.address)
-                text = f"an unknown link is reset first. Saw {shown(frame)}"
-                yield Finding(Column.WIRE, Verdict.NON_STRICT, text, frame.position, "INV-14")
 
 
 def _true_values(seen: Seen) -> Iterator[Finding]:
@@ -209,10 +211,17 @@ def _true_values(seen: Seen) -> Iterator[Finding]:
 
 def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
     entry = turn.entry
-    if entry is None or not entry.records:
+    if entry is None:
         return
+    yield from _true_identity(entry, turn, seen.truth.between(turn.start, turn.end))
     came = [each for each in seen.truth.between(turn.start, turn.end) if fits(each, turn.target)]
-    fresh = [each for each in came if is_fresh(each, turn)]
+    since = turn.step.result.started
+    fresh = [
+        each
+        for each in came
+        if is_fresh(each, turn) or seen.evidence.could_not_know(each.frame.encode(), each.start, since)
+    ]
+    yield from _true_header(entry, came)
     for record in entry.records:
         if any(not compare(record, each, strict=False)[0] for telegram in fresh for each in telegram.records):
             continue
@@ -223,6 +232,42 @@ def _true_values_of(turn: Turn, seen: Seen) -> Iterator[Finding]:
         position = seen.traffic.position(came[-1].start) if came else None
         yield _broken("INV-15", Column.REPORT, f"{value} was {how} in this readout: {told(entry)}", position)
         return
+
+
+def _true_identity(entry: MeterReport, turn: Turn, heard: Sequence[Delivered]) -> Iterator[Finding]:
+    """Who is told is who was asked or who answered."""
+    if isinstance(turn.target, int) and entry.address not in (
+        None,
+        turn.target,
+        *(each.frame.address for each in heard),
+    ):
+        text = f"address {entry.address} was neither asked nor did it answer: {told(entry)}"
+        yield _broken("INV-15", Column.REPORT, text)
+    own = [each.secondary for each in heard if each.secondary is not None and fits(each, turn.target)]
+    if entry.ok and own and entry.secondary is not None and not any(_covers(entry.secondary, each) for each in own):
+        text = f"{entry.secondary} is not who answered, but {' or '.join(sorted(set(own)))}: {told(entry)}"
+        yield _broken("INV-15", Column.REPORT, text)
+
+
+def _covers(mask: str, address: str) -> bool:
+    """Whether a secondary address is another, or the mask by which that was asked for."""
+    try:
+        return SecondaryAddress.parse(mask).matches(SecondaryAddress.parse(address))
+    except MBusUsageError:
+        return False
+
+
+def _true_header(entry: MeterReport, came: Sequence[Delivered]) -> Iterator[Finding]:
+    """What is told of the header was in one, each field for itself."""
+    headers = [each.header for each in came if each.header is not None]
+    for name in HeaderReport.model_fields:
+        told_field = getattr(entry.header, name, None)
+        if told_field is None or not headers:
+            continue
+        true = sorted({str(getattr(header, name)) for header in headers} - {"None"})
+        if true and str(told_field).upper() not in map(str.upper, true):
+            text = f"{name} {told_field} was in no header of this meter, but {' or '.join(true)}: {told(entry)}"
+            yield _broken("INV-15", Column.REPORT, text)
 
 
 def _is_in(record: RecordReport, telegrams: Sequence[Delivered]) -> bool:
@@ -284,7 +329,11 @@ def _not_there(turn: Turn, seen: Seen) -> str | None:
         return None
     if any(_digits(meter.wire_address) == (entry.secondary or "").upper() for meter in meters):
         return None
-    if entry.address in seen.observation.addresses and turn.step.action.name == "scan":
+    is_scanned = turn.step.action.name == "scan" and entry.address is not None
+    if is_scanned and entry.address in seen.observation.addresses:
+        return None
+    # An acknowledge says not whose it is.
+    if is_scanned and seen.evidence.heard_from(entry.address or 0, turn.start, turn.end):
         return None
     return f"{entry.secondary or entry.address} is not on the bus"
 
@@ -332,9 +381,9 @@ _JUDGES: tuple[Judge, ...] = (
     _repeats,
     _legal_frames,
     _bounded,
-    _writes,
+    judge_writes,
     _quiet,
-    _reset_first,
+    judge_resets,
     _true_values,
     _complete,
     _consistent,

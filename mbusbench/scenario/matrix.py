@@ -23,18 +23,22 @@ from mbusbench.scenario.definition import ScenarioDefinition
 MAX_VARIANTS = 500
 MAX_DEPTH = 8
 _ADDED = ("faults", "setup", "steps", "teardown", "tolerate", "without")
-_SHARED = ("devices", "buses", "bus", "faults", "setup", "teardown", "baud", "prime", "without", "transports")
+SHARED = ("devices", "buses", "bus", "faults", "setup", "teardown", "baud", "prime", "without", "transports")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Variant:
-    """One case that can be run. `letter` is that of the lettered variant, `chosen` what the parameters are."""
+    """One case that can be run. `letter` is that of the lettered variant, `chosen` what the parameters are.
+
+    `whole` is what is written, with includes, letters and parameters in their places, and `bus` a bus file's data.
+    """
 
     definition: ScenarioDefinition
     bus: BusFile
     path: Path
     letter: str = ""
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    whole: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -109,9 +113,9 @@ def _with_includes(document: Document, path: Path, above: tuple[str, ...]) -> Do
 
 def _check_shared(document: Document) -> None:
     wrong = [
-        document.unknown_key((), key, f"an included file cannot have {key!r}: {', '.join(_SHARED)}")
+        document.unknown_key((), key, f"an included file cannot have {key!r}: {', '.join(SHARED)}")
         for key in composition.keys(document)
-        if key not in _SHARED
+        if key not in SHARED
     ]
     if wrong:
         raise definition_error(wrong)
@@ -189,7 +193,8 @@ def _variant(document: Document, path: Path, letter: str, chosen: Mapping[str, A
     definition = ScenarioDefinition.from_document(composition.mapping(document, entries))
     devices = _devices(document)
     bus = _bus(document, definition, buses, path)
-    return Variant(definition, BusFile(path, document=bus, devices=devices), path, letter, chosen)
+    whole = {**{key: value for key, value in document.data.items() if key != "buses"}, "bus": bus.data}
+    return Variant(definition, BusFile(path, document=bus, devices=devices), path, letter, chosen, whole)
 
 
 def _devices(document: Document) -> dict[str, Device]:

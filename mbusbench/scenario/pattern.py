@@ -17,16 +17,18 @@ from mbusbench.codec.control_field import FCV, PRM
 from mbusbench.codec.frame import Frame, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import Reject
 from mbusbench.definition.validation import did_you_mean, shown
+from mbusbench.timing import BAUD_RATES
 
 MANY = 1_000_000
 _FUNCTIONS = {"SND_NKE": 0x0, "SND_UD": 0x3, "REQ_UD1": 0xA, "REQ_UD2": 0xB}
 _NAMES = (*_FUNCTIONS, "SELECTION", "ANY", "GARBAGE")
 _COUNT = re.compile(r"x([0-9]{1,5})(?:(-)([0-9]{1,5})?)?")
 _BYTE = re.compile(r"[0-9A-Fa-f?]{2}")
-_FIELD = re.compile(r"(fcb|fcv|ci|data|c)=([0-9A-Fa-f?*]+)")
+_FIELD = re.compile(r"(fcb|fcv|ci|data|c|baud)=([0-9A-Fa-f?*]+)")
 
-Sent = tuple[bytes, Frame | Reject]
-Check = Callable[[bytes, Frame | Reject], bool]
+Sent = tuple[bytes, Frame | Reject, int]
+"""What a master sent: its bytes, the frame or what it is instead, and the baud rate."""
+Check = Callable[[bytes, Frame | Reject, int], bool]
 
 
 def is_selection(frame: Frame | Reject) -> bool:
@@ -44,8 +46,8 @@ class FramePattern:
         self.text = " ".join(text.split())
         self._alternatives = [_alternative(each) for each in self.text.split("|")]
 
-    def matches(self, raw: bytes, frame: Frame | Reject) -> bool:
-        return any(check(raw, frame) for check in self._alternatives)
+    def matches(self, raw: bytes, frame: Frame | Reject, baud: int = 0) -> bool:
+        return any(check(raw, frame, baud) for check in self._alternatives)
 
     def __repr__(self) -> str:
         return self.text
@@ -71,13 +73,13 @@ def _alternative(text: str) -> Check:
         elif index == 0:
             addresses = _addresses(word)
         else:
-            raise ValueError(f"{shown(word)} is none of fcb=1, fcv=0, ci=50, c=73, data=017A09")
+            raise ValueError(f"{shown(word)} is none of fcb=1, fcv=0, ci=50, c=73, data=017A09, baud=2400")
     return _named(name, addresses, fields)
 
 
 def _bytes(text: str) -> Check:
     pattern = BytePattern(text)
-    return lambda raw, _frame: pattern.matches(raw)
+    return lambda raw, _frame, _baud: pattern.matches(raw)
 
 
 def _addresses(word: str) -> frozenset[int] | None:
@@ -96,8 +98,13 @@ def _named(name: str, addresses: frozenset[int] | None, fields: dict[str, str]) 
     data = BytePattern(fields["data"]) if "data" in fields else None
     ci = BytePattern(fields["ci"]) if "ci" in fields else None
     code = BytePattern(fields["c"]) if "c" in fields else None
+    if "baud" in fields and fields["baud"] not in map(str, BAUD_RATES):
+        raise ValueError(f"{shown(fields['baud'])} is none of the baud rates {', '.join(map(str, BAUD_RATES))}")
+    rate = int(fields["baud"]) if "baud" in fields else None
 
-    def check(raw: bytes, frame: Frame | Reject) -> bool:
+    def check(raw: bytes, frame: Frame | Reject, baud: int) -> bool:
+        if rate is not None and baud != rate:
+            return False
         if not isinstance(frame, ShortFrame | LongFrame):
             return name == "GARBAGE"
         if name == "GARBAGE" or (addresses is not None and frame.address not in addresses):
@@ -201,7 +208,7 @@ def match_sequence(items: Sequence[Item], frames: Sequence[Sent]) -> Match:
 
 
 def _fits(item: Item, frames: Sequence[Sent], start: int, count: int) -> bool:
-    raw, frame = frames[start + count]
-    if item.pattern is not None and not item.pattern.matches(raw, frame):
+    raw, frame, baud = frames[start + count]
+    if item.pattern is not None and not item.pattern.matches(raw, frame, baud):
         return False
     return not (item.same and count and raw != frames[start][0])

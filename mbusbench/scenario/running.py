@@ -10,7 +10,6 @@ from dataclasses import replace
 from mbusbench.bus.endpoints.driver import driver_of
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.fault import FaultDefinition
-from mbusbench.bus.port import PortOptions
 from mbusbench.bus.server import BusServer
 from mbusbench.bus.slave import Slave
 from mbusbench.codec.control_field import REQ_UD2, SND_NKE, with_fcb
@@ -22,22 +21,30 @@ from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import BusAccess, Transport
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation, PerformedStep
+from mbusbench.scenario.serving import ENDPOINTS, Line, Nowhere, port_options, unserved_url
 from mbusbench.scenario.step import Step
 from mbusbench.scenario.traffic import in_order
 from mbusbench.trace.event import Kind, TraceEvent
 
 SETTLE = 0.5
 """Seconds after the last step, for what is still on the line."""
-_ENDPOINTS = {"tcp": "tcp://127.0.0.1:0", "tty": "pty://", "rfc2217": "rfc2217://127.0.0.1:0"}
 
 
 class Running:
     """One run. `meters` are those of the bus in order, `addresses` the primary addresses that they had."""
 
-    def __init__(self, variant: Variant, master: MasterUnderTest, seed: int, transport: Transport) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        master: MasterUnderTest,
+        seed: int,
+        transport: Transport,
+        endpoint: str | None = None,
+    ) -> None:
         self._definition = variant.definition
         self._master = master
         self._transport = transport
+        self._url = endpoint or ENDPOINTS[transport]
         self._bus = VirtualBus.from_file(variant.bus, seed)
         self._waiting = self._held_back([fault.definition for fault in variant.bus.faults])
         self.meters: list[Meter] = list(self._bus.meters)
@@ -67,16 +74,17 @@ class Running:
         bus.trace = self._record
         driver = driver_of(bus)
         async with AsyncExitStack() as stack:
-            url = ""
-            if not self._master.is_virtual:
-                server = await stack.enter_async_context(BusServer(bus, self._endpoint()))
-                url = server.url
+            options = port_options(bus, self._transport)
+            is_virtual, is_served = self._master.is_virtual, self._definition.served
+            url = "" if is_virtual else unserved_url(self._transport)
+            if is_served and not is_virtual:
+                url = (await stack.enter_async_context(BusServer(bus, [(self._url, options)]))).url
             self._access = BusAccess(
                 url,
                 self._transport,
                 bus.baud,
                 bus.parity.value,
-                bus if self._master.is_virtual else None,
+                (Line(bus, options) if is_served else Nowhere()) if is_virtual else None,
                 lambda: driver.now,
                 lambda: self._heard,
             )
@@ -88,11 +96,6 @@ class Running:
         self._note_faults()
         lag = None if self._master.is_virtual else driver.lag.worst
         return self._observation(lag)
-
-    def _endpoint(self) -> list[tuple[str, PortOptions]]:
-        url = _ENDPOINTS[self._transport]
-        options = self._bus.endpoints[0][1] if self._bus.endpoints else self._bus.options_of(url)
-        return [(url, options)]
 
     def _prime(self) -> None:
         """Let each meter have sent a telegram before: its memory of the frame count bit is not empty, but 0."""

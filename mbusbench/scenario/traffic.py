@@ -45,6 +45,11 @@ class MasterFrame:
         return self.frame.item
 
     @property
+    def sent(self) -> tuple[bytes, Frame | Reject, int]:
+        """What patterns look at: bytes, frame, baud rate."""
+        return self.frame.raw, self.frame.item, self.frame.baud
+
+    @property
     def address(self) -> int | None:
         item = self.frame.item
         return item.address if isinstance(item, ShortFrame | LongFrame) else None
@@ -56,10 +61,11 @@ def in_order(events: Iterable[TraceEvent]) -> tuple[TraceEvent, ...]:
 
 
 class Traffic:
-    """`events` in the order of time."""
+    """`events` in the order of time. `reaction` (ns) is what a master takes to notice a character."""
 
-    def __init__(self, events: Sequence[TraceEvent]) -> None:
+    def __init__(self, events: Sequence[TraceEvent], reaction: int = 0) -> None:
         self.events = events
+        self._reaction = reaction
 
     @cached_property
     def sent(self) -> list[MasterFrame]:
@@ -70,6 +76,15 @@ class Traffic:
     def heard(self) -> list[TimedFrame]:
         """What reached the master's port, its own echo aside."""
         return [frame for frame in self._frames(Kind.RECEIVED) if ECHO not in frame.cause]
+
+    def heard_between(self, start: int, end: int) -> list[TimedFrame]:
+        """What began to arrive in this time, its end not included."""
+        starts = self._heard_starts
+        return self.heard[bisect_left(starts, start) : bisect_left(starts, end)]
+
+    @cached_property
+    def _heard_starts(self) -> list[int]:
+        return [each.start for each in self.heard]
 
     @cached_property
     def answered(self) -> list[TimedFrame]:
@@ -86,7 +101,7 @@ class Traffic:
         events = [
             event._replace(port=1) if event.kind in (Kind.MASTER, Kind.RECEIVED) else event for event in self.events
         ]
-        return analyze(events, port=1, tolerance=tolerance)
+        return analyze(events, port=1, tolerance=tolerance, reaction=self._reaction)
 
     def _frames(self, kind: Kind) -> list[TimedFrame]:
         assembler = Assembler()

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
-from mbusbench.codec.control_field import ACD, DFC, RSP_UD
+from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
+from mbusbench.codec.control_field import ACD, DFC, REQ_UD2, RSP_UD, function_code
 from mbusbench.codec.data_field import Value
-from mbusbench.codec.frame import LongFrame, SingleCharacter
+from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from mbusbench.master.results import MBusSlaveRecord, slave_data
 from mbusbench.meter.meter import Meter
+from mbusbench.scenario.evidence import Found
 from mbusbench.scenario.report import ExpectedRecord, HeaderReport, plain_value
 from mbusbench.scenario.traffic import Traffic
 from mbusbench.trace.assembly import TimedFrame
-from mbusbench.trace.event import REPEAT
+from mbusbench.trace.event import REPEAT, Kind
 
+_SAME_TIME = 1_000_000
 _UNREADABLE = frozenset({"manufacturer_specific", "reserved"})
 
 
@@ -69,21 +73,25 @@ class Truth:
         meters: Sequence[Meter],
         key: bytes | None = None,
         primed: frozenset[bytes] = frozenset(),
+        found: Sequence[Found] = (),
     ) -> None:
-        """`primed` are telegrams that were sent before."""
+        """`primed` are telegrams that were sent before, `found` the frames in all that arrived.
+
+        A master may take a frame with junk around it, or with long pauses in it: it is not damaged.
+        """
         self._primed = primed
         self._traffic = traffic
         self._meters = meters
         self._key = key
-        self.telegrams = [self._delivered(frame) for frame in traffic.heard if _is_telegram(frame)]
+        heard = [frame for frame in traffic.heard if frame.ok]
+        known = {(frame.raw, frame.start // _SAME_TIME) for frame in heard}
+        pieced = [_as_heard(each) for each in found if not known & set(_about(each))]
+        self._heard = sorted([*heard, *pieced], key=attrgetter("start"))
+        self.telegrams = [self._delivered(frame) for frame in self._heard if _is_telegram(frame)]
 
     def acknowledges(self, start: int, end: int) -> list[TimedFrame]:
-        """E5 that reached the master, alone and without errors."""
-        return [
-            frame
-            for frame in self._traffic.heard
-            if start <= frame.start <= end and frame.ok and _is_acknowledge(frame)
-        ]
+        """E5 that reached the master without errors."""
+        return [frame for frame in self._heard if start <= frame.start <= end and _is_acknowledge(frame)]
 
     def between(self, start: int, end: int) -> list[Delivered]:
         """Telegrams that reached the master in this time."""
@@ -99,11 +107,13 @@ class Truth:
             return Delivered(item, frame.start, frame.end, made, (), False, True, False, None, None, None, None)
         generated = None if source is None or made is None else self._generated(source, item, made)
         data = slave_data([telegram], item.address, None)
-        if generated is None:
+        if generated is None or len(generated) != len(data.records):
+            # By another CI field the same bytes mean something else.
             records = tuple(map(_read, data.records))
         else:
             pairs = zip(generated, data.records, strict=True)
             records = tuple(_true(record, value) for value, record in pairs)
+        records += tuple(_of_manufacturer(each) for each in data.manufacturer_data if each)
         header = HeaderReport(
             id=data.serial_number,
             manufacturer=data.manufacturer,
@@ -133,12 +143,33 @@ class Truth:
         if not same:
             return None, None
         sent = same[-1]
-        first = same[0] if _is_old(sent) else sent
         source = next((meter for meter in self._meters if f"slave {meter.address}" == sent.source), None)
-        if _is_old(first) or frame.raw in self._primed:
+        new = [each for each in same if not _is_old(each)]
+        if frame.raw in self._primed or (not new and REPEAT not in sent.cause):
             # It was made before anything was seen on the line.
             return -1, source
-        return first.start - (first.delay or 0), source
+        if not new:
+            return self._first_asked(sent), source
+        return new[-1].start - (new[-1].delay or 0), source
+
+    def _first_asked(self, repeat: TimedFrame) -> int:
+        """When a telegram was made that was never on the line itself, by a repeat of it."""
+        made = repeat.start
+        for frame in reversed(self._traffic.frames_between(0, repeat.start)):
+            item = frame.item
+            if not isinstance(item, ShortFrame) or function_code(item.control) != function_code(REQ_UD2):
+                continue
+            if repeat.source != f"slave {item.address}" and item.address not in (SELECTED, BROADCAST_REPLY):
+                continue
+            if any(each.source == repeat.source and frame.end <= each.start < made for each in self._telegrams):
+                break
+            made = frame.start
+        return made
+
+    @cached_property
+    def _telegrams(self) -> list[TimedFrame]:
+        """What slaves sent, acknowledges aside."""
+        return [each for each in self._traffic.answered if not isinstance(each.item, SingleCharacter)]
 
     @cached_property
     def _answers(self) -> dict[bytes, list[TimedFrame]]:
@@ -167,6 +198,11 @@ class Truth:
         return None
 
 
+def _of_manufacturer(data: str) -> TrueRecord:
+    """What stands behind the records may be shown as hex digits, or not at all."""
+    return TrueRecord(ExpectedRecord(data.upper()), optional=True)
+
+
 def _ends(rest: bytes) -> bool:
     return rest[:1] in (b"", b"\x1f", b"\x0f")
 
@@ -174,6 +210,14 @@ def _ends(rest: bytes) -> bool:
 def _is_old(frame: TimedFrame) -> bool:
     """Whether the slave did not make it for this request: a repeat, or a fault or quirk that sends an old one."""
     return any(reason == REPEAT or "stale" in reason or "stuck" in reason for reason in frame.cause)
+
+
+def _about(found: Found) -> list[tuple[bytes, int]]:
+    return [(found.raw, found.start // _SAME_TIME + shift) for shift in (-1, 0, 1)]
+
+
+def _as_heard(found: Found) -> TimedFrame:
+    return TimedFrame(found.start, found.end, found.item, found.raw, Kind.RECEIVED, 1, "", 0)
 
 
 def _is_telegram(frame: TimedFrame) -> bool:

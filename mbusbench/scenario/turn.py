@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import SND_NKE
-from mbusbench.codec.frame import LongFrame, ShortFrame
+from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.observation import PerformedStep
@@ -19,6 +20,8 @@ from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Delivered, Truth
+from mbusbench.timing import response_window
+from mbusbench.trace.assembly import TimedFrame
 
 Target = int | str
 
@@ -47,7 +50,7 @@ def turns_of(step: PerformedStep, traffic: Traffic, truth: Truth) -> list[Turn]:
     if action.name in WITHOUT_TARGET or not action.targets:
         return [Turn(step, index, None, result.started, end, entry) for index, entry in enumerate(entries)]
     targets: list[Target] = [*action.targets] * max(1, action.repeat or 1)
-    starts = _starts(targets, step, traffic.frames_between(result.started, end), truth)
+    starts = _starts(targets, step, traffic, truth)
     turns = []
     for index, target in enumerate(targets):
         start = starts[index] if index < len(starts) else end
@@ -57,11 +60,14 @@ def turns_of(step: PerformedStep, traffic: Traffic, truth: Truth) -> list[Turn]:
     return turns
 
 
-def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[MasterFrame], truth: Truth) -> list[int]:
+def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, truth: Truth) -> list[int]:
     """When each turn begins, as far as can be told."""
+    frames = traffic.frames_between(step.result.started, step.result.ended)
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
-    last_end: int | None = None
+    if pause and len(set(targets)) == 1:
+        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, traffic, truth)]
+    last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
         if current + 1 == len(targets):
@@ -70,13 +76,43 @@ def _starts(targets: Sequence[Target], step: PerformedStep, frames: Sequence[Mas
         if following != here:
             moved = is_for(frame, following) and not is_for(frame, here)
         elif pause:
-            moved = last_end is not None and frame.start - last_end >= pause
+            moved = last is not None and frame.start - _over(last, frame.start, traffic) >= pause
         else:
             moved = _begins_again(frame, truth.between(starts[-1], frame.start), step)
         if moved:
             starts.append(frame.start)
-        last_end = frame.end
+        last = frame
     return starts
+
+
+def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
+    item = answer.item
+    if not answer.ok or isinstance(item, SingleCharacter):
+        return answer.ok
+    return request.address in (BROADCAST_REPLY, SELECTED) or getattr(item, "address", None) == request.address
+
+
+def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], traffic: Traffic, truth: Truth) -> list[int]:
+    """The frames behind pauses between turns, at most `count`.
+
+    A master may wait as long for an answer: what repeats a frame that got no data is less likely to be another turn,
+    and so is what comes after a shorter pause.
+    """
+    found = []
+    for before, frame in pairwise(frames):
+        silence = frame.start - _over(before, frame.start, traffic)
+        if silence >= pause:
+            is_repeat = before.raw == frame.raw and not truth.between(before.start, frame.start)
+            found.append((is_repeat, -silence, frame.start))
+    return sorted(start for _, _, start in sorted(found)[:count])
+
+
+def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:
+    """When an exchange was over: with a good answer, or when nothing could come any more."""
+    until = frame.end + response_window(frame.frame.baud or 2400)[1]
+    came = traffic.heard_between(frame.start, min(before, until))
+    good = [each.end for each in came if _is_good(each, frame)]
+    return good[-1] if good else max([until, *(each.end for each in came)])
 
 
 def _begins_again(frame: MasterFrame, before: Sequence[Delivered], step: PerformedStep) -> bool:

@@ -69,7 +69,7 @@ class Finding:
     """One thing that a column was judged by. `text` says what was expected and what was seen.
 
     `position` is an index into the events of the observation, None where there is no one place. `invariant` is its
-    name, INV-01 to INV-20, where it was one.
+    name, INV-01 to INV-20, where it was one. `is_untrue`: the master said what is not so, which no level excuses.
     """
 
     column: Column
@@ -77,6 +77,7 @@ class Finding:
     text: str
     position: int | None = None
     invariant: str | None = None
+    is_untrue: bool = False
 
     def __str__(self) -> str:
         named = f"{self.invariant}: " if self.invariant else ""

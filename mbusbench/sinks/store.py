@@ -132,6 +132,18 @@ class Store:
             return Batch(start, start + len(found), tuple(found))
         return await self._thread.call(self._read, start, count)
 
+    async def newest(self, count: int) -> list[Reading]:
+        """The last readings that are in the file, up to so many, in their order."""
+        found: list[Reading] = []
+        start = max(self._file.first - 1, self._file.last - count)
+        while start < self._file.last:
+            batch = await self._thread.call(self._read, start, count)
+            if batch is None:
+                break
+            found += batch.readings
+            start = batch.end
+        return found
+
     def _read(self, start: int, count: int) -> Batch | None:
         rows = self._file.read(start, count)
         if not rows:

@@ -28,18 +28,21 @@ class Analyzer:
     """Takes events in the order of time, gives the exchanges that are over.
 
     With `port` it judges what the master at that port saw (RECEIVED), otherwise what was put on the line. `tolerance`
-    (ns) widens every limit: the measured lag of a host, the latency of an adapter.
+    (ns) widens every limit: the measured lag of a host, the latency of an adapter. `reaction` is what a master takes to
+    notice a character, and to hold back what it was about to send.
     """
 
-    def __init__(self, *, port: int | None = None, tolerance: int = 0) -> None:
+    def __init__(self, *, port: int | None = None, tolerance: int = 0, reaction: int = 0) -> None:
         self._port = port
         self._tolerance = tolerance
+        self._reaction = reaction
         self._answers = Kind.SLAVE if port is None else Kind.RECEIVED
         self._assembler = Assembler()
         self._counts = FrameCounts()
         self._open: Exchange | None = None
         self._before: Exchange | None = None
         self._answer_end: int | None = None
+        self._answer_start = 0
         self._last_telegrams: dict[int, bytes] = {}
         self._closed: list[Exchange] = []
 
@@ -120,12 +123,16 @@ class Analyzer:
         silence = frame.start - max(exchange.attempts[-1].end, self._answer_end or 0) + self._tolerance
         said = f"{milliseconds(silence)} after the last character"
         if self._answer_end is not None and silence < 0:
+            known = character_time(frame.baud, 2) + self._reaction + self._tolerance
+            if frame.start - self._answer_start < known:
+                # Nobody who sends can know of so new an answer.
+                return []
             return [Finding(frame.start, "request-during-answer", f"{milliseconds(-silence)} before its end")]
         if exchange.result is Result.ANSWERED or not exchange.expects_answer:
             return []
         if self._answer_end is not None:
             return [Finding(frame.start, "no-idle-time", said)] if silence < idle_time(frame.baud) else []
-        if silence < response_window(frame.baud)[1]:
+        if silence < response_window(exchange.attempts[-1].baud or frame.baud)[1]:
             return [Finding(frame.start, "request-before-timeout", said)]
         return []
 
@@ -133,6 +140,8 @@ class Analyzer:
         exchange = self._current()
         ended_before = self._answer_end
         self._answer_end = max(frame.end, ended_before or frame.end)
+        if frame.end == self._answer_end:
+            self._answer_start = frame.start
         if not exchange.attempts:
             self._aside(exchange, frame, Role.UNASKED, "unasked-answer", "nothing was asked before")
             return
@@ -178,7 +187,7 @@ class Analyzer:
         exchange.answer = frame
         exchange.response_delay = delay
         self._judge_delay(exchange, frame, delay)
-        self._counts.answered(asked)
+        self._counts.answered(asked, isinstance(answer, SingleCharacter))
         if isinstance(answer, LongFrame):
             self._judge_repeat(exchange, frame, asked.address)
 
@@ -230,10 +239,11 @@ class Analyzer:
 
 
 def _is_repeat(exchange: Exchange, frame: TimedFrame) -> bool:
-    """The same request again, while its answer is still due."""
+    """The same request again, while its answer is still due. At another rate it is another one."""
     if exchange.result is Result.ANSWERED or not exchange.expects_answer:
         return False
-    return exchange.attempts[-1].raw == frame.raw
+    last = exchange.attempts[-1]
+    return last.raw == frame.raw and last.baud == frame.baud
 
 
 def _is_request(control: int) -> bool:
@@ -252,11 +262,15 @@ def _fits(asked: ShortFrame | LongFrame, answer: TimedFrame) -> bool:
     if isinstance(item, ShortFrame):
         # A short frame of function 0 is the acknowledgement of IEC 60870-5-2; some devices send it.
         return control_field.function_code(item.control) in (0x0, 0x1, 0x9)
+    if isinstance(item, LongFrame) and item.control & ~(control_field.ACD | control_field.DFC) != control_field.RSP_UD:
+        return False
     return function in (0xA, 0xB) or asked.control == control_field.SND_UD2
 
 
-def analyze(events: Iterable[TraceEvent], *, port: int | None = None, tolerance: int = 0) -> list[Exchange]:
+def analyze(
+    events: Iterable[TraceEvent], *, port: int | None = None, tolerance: int = 0, reaction: int = 0
+) -> list[Exchange]:
     """All exchanges of a trace, in order."""
-    analyzer = Analyzer(port=port, tolerance=tolerance)
+    analyzer = Analyzer(port=port, tolerance=tolerance, reaction=reaction)
     found = [exchange for event in sorted(events, key=attrgetter("time")) for exchange in analyzer.receive(event)]
     return found + analyzer.finish()

@@ -14,12 +14,17 @@ _SERVICES = {0x3: Service.SND_UD, 0xA: Service.REQ_UD1, 0xB: Service.REQ_UD2}
 
 
 class FrameCounts:
-    """Memory of the last bit for each address and service, and whether its frame was answered."""
+    """Memory of the last bit for each address and service, and whether its frame was answered.
+
+    None is for E5 instead of data: whether the bit changes then, masters see differently. A command may also go on from
+    one bit that all services of its address share, selections included.
+    """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[int, Service], tuple[int, bool]] = {}
+        self._last: dict[tuple[int, Service], tuple[int, bool | None]] = {}
         self._reset: set[int] = set()
         self._used_since_reset: set[tuple[int, Service]] = set()
+        self._shared: dict[int, int] = {}
 
     def judge(self, frame: ShortFrame | LongFrame) -> tuple[Sequence | None, str | None]:
         """What the request is, and the rule that it breaks. The request counts as unanswered from now on."""
@@ -28,25 +33,36 @@ class FrameCounts:
             return None, None
         fcb = frame.control >> 5 & 1
         key = (frame.address, service)
+        sequence, rule = self._sequence(key, fcb)
+        if service is Service.SND_UD and self._shared.get(frame.address) == 1 - fcb:
+            rule = None
+        return sequence, rule
+
+    def _sequence(self, key: tuple[int, Service], fcb: int) -> tuple[Sequence, str | None]:
         last = self._last.get(key)
         self._last[key] = (fcb, False)
-        if frame.address in self._reset and key not in self._used_since_reset:
+        if key[0] in self._reset and key not in self._used_since_reset:
             self._used_since_reset.add(key)
             return Sequence.FIRST, None if fcb else "fcb-after-reset"
         if last is None:
             return Sequence.FIRST, None
         if fcb == last[0]:
             return Sequence.REPEAT, "fcb-not-toggled" if last[1] else None
-        return Sequence.NEW, None if last[1] else "fcb-toggled-without-answer"
+        return Sequence.NEW, "fcb-toggled-without-answer" if last[1] is False else None
 
-    def answered(self, frame: ShortFrame | LongFrame) -> None:
-        """A good answer to the request was on the line."""
+    def answered(self, frame: ShortFrame | LongFrame, acknowledged: bool = False) -> None:
+        """A good answer to the request was on the line, `acknowledged`: E5."""
         if frame.control == control_field.SND_NKE or is_selection(frame):
             self.reset(frame.address)
+        if not frame.control & control_field.FCV:
+            return
+        self._shared[frame.address] = frame.control >> 5 & 1
+        if is_selection(frame):
             return
         service = _SERVICES.get(control_field.function_code(frame.control))
-        if service is not None and frame.control & control_field.FCV:
-            self._last[(frame.address, service)] = (frame.control >> 5 & 1, True)
+        if service is not None:
+            is_empty = acknowledged and service is not Service.SND_UD
+            self._last[(frame.address, service)] = (frame.control >> 5 & 1, None if is_empty else True)
 
     def unanswered(self, item: Frame | Reject) -> None:
         """What seemed to be the answer was none that a master could use."""
@@ -59,6 +75,7 @@ class FrameCounts:
     def reset(self, address: int) -> None:
         """The link to `address` begins anew."""
         self._reset.add(address)
+        self._shared.pop(address, None)
         self._used_since_reset -= {key for key in self._used_since_reset if key[0] == address}
 
 

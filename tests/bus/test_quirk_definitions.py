@@ -12,9 +12,9 @@ from mbusbench.errors import DefinitionError, MBusUsageError
 from mbusbench.meter import catalogue
 from mbusbench.meter.checks import failures
 from mbusbench.meter.meter import Meter
-from mbusbench.meter.quirk import NO_SOURCE, Quirk, contradictions, written_options
-from mbusbench.meter.quirk_list import quirks_of
-from mbusbench.meter.quirks import GROUPS, QUIRKS
+from mbusbench.meter.quirk.listing import quirks_of
+from mbusbench.meter.quirk.quirk import NO_SOURCE, Quirk, contradictions, written_options
+from mbusbench.meter.quirk.table import GROUPS, QUIRKS
 from mbusbench.protocol.slave.link import SlaveLink
 from tests.bus.wire import DEVICE
 from tests.cli.invoking import invoke

@@ -13,9 +13,9 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.meter import catalogue
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
-from mbusbench.meter.quirk import NO_SOURCE, Change, UsedQuirk, contradictions, quirk
-from mbusbench.meter.quirk_list import quirks_of
-from mbusbench.meter.quirks import QUIRKS
+from mbusbench.meter.quirk.listing import quirks_of
+from mbusbench.meter.quirk.quirk import NO_SOURCE, Change, UsedQuirk, contradictions, quirk
+from mbusbench.meter.quirk.table import QUIRKS
 from mbusbench.protocol.slave.quirk import SlaveQuirk
 from mbusbench.timing import SECOND
 from tests.bus.wire import Wire

@@ -13,8 +13,8 @@ import pytest
 
 from mbusbench.bus import VirtualBus
 from mbusbench.codec.frame import LongFrame, ShortFrame
-from mbusbench.meter.quirk import Change
-from mbusbench.meter.quirks import QUIRKS
+from mbusbench.meter.quirk.quirk import Change
+from mbusbench.meter.quirk.table import QUIRKS
 from mbusbench.timing import MILLISECOND, SECOND, character_time
 from tests.bus.wire import ACK, BAUD, DELAY, DEVICE, OTHER_REQUEST, REQUEST, RESET, TWO_TELEGRAMS, Run, Wire, meter
 

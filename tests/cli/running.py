@@ -21,14 +21,16 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "error", **changes}
 
 
-def run(*arguments: str, stdin: str | bytes = b"", **changes: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: str | bytes = b"", limit: float = TIME_LIMIT, **changes: str
+) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout and stderr as text."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         [*COMMAND, *arguments],
         input=given,
         capture_output=True,
-        timeout=TIME_LIMIT,
+        timeout=limit,
         env=environment(**changes),
         check=False,
     )

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import postgresql_programs
+
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PEERS = Path(os.environ.get("MBUSBENCH_PEERS") or _CACHE / "mbusbench" / "peers")
 LIBMBUS = PEERS / "libmbus.so"
 NODE_MODULES = PEERS / "node_modules"
+HOME_ASSISTANT = PEERS / "home-assistant"
 _INSTALL = "tests/interop/install brings it"
 
 
@@ -39,10 +42,22 @@ def _node_mbus() -> str | None:
     return None if (NODE_MODULES / "node-mbus").is_dir() else f"node-mbus is not there: {_INSTALL}"
 
 
+def _home_assistant() -> str | None:
+    if (HOME_ASSISTANT / "installed").is_file():
+        return None
+    return "Home Assistant is not installed: tests/interop/install-home-assistant brings it (with a Python 3.13)"
+
+
+def _postgresql() -> str | None:
+    return None if postgresql_programs() else "PostgreSQL is not installed (the system's package postgresql)"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "socat": _program("socat"),
     "node-mbus": _node_mbus,
     "libmbus": _libmbus,
+    "home-assistant": _home_assistant,
+    "postgresql": _postgresql,
     "pyMeterBus": _package("pyMeterBus", "meterbus"),
     "pymbusparser": _package("pymbusparser", "pymbusparser"),
 }

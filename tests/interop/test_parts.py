@@ -11,10 +11,11 @@ from tests.interop import parts
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(parts, "LIBMBUS", tmp_path / "libmbus.so")
+    monkeypatch.setattr(parts, "HOME_ASSISTANT", tmp_path / "home-assistant")
     monkeypatch.delenv("MBUSBENCH_REQUIRE", raising=False)
 
 
-@pytest.mark.parametrize("part", ["socat", "node-mbus", "libmbus"])
+@pytest.mark.parametrize("part", ["socat", "node-mbus", "libmbus", "home-assistant"])
 def test_missing_part_skips_the_test_and_says_what_brings_it(part: str) -> None:
     with pytest.raises(pytest.skip.Exception, match=r"is not (installed|there).*(package|tests/interop/install)"):
         parts.need(part)

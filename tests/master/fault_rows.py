@@ -443,7 +443,7 @@ SCENES: tuple[Scene, ...] = (
         (FRESH, MBusTooManyTelegramsError, FRESH),
         ({"on": 7, "frame": "REQ_UD2", "skip": 4, "do": "stuck_fcb"},),
     ),
-    Scene("E5 instead of the second telegram", (7, 7), (FRESH, PART), third_of_7({"replace": E5})),
+    Scene("E5 instead of the second telegram", (7, 7), (FRESH, FRESH), third_of_7({"replace": E5})),
     Scene(
         "second telegram never again",
         (7, 7, 6),

@@ -46,8 +46,10 @@ async def test_telegram_is_opened_with_the_key_of_its_sender(keys: Keys) -> None
 @pytest.mark.parametrize("keys", [None, bytes(16), {"1122334493445508": KEY}, {5: KEY}])
 async def test_telegram_without_its_key_is_an_error(keys: Keys | None) -> None:
     async with MBusMaster(ScriptedBus(handle), keys=keys) as master:
-        with pytest.raises(MBusEncryptedError, match=f"slave {ADDRESS} sends encrypted telegrams"):
+        with pytest.raises(MBusEncryptedError, match=f"slave {ADDRESS} sends encrypted telegrams") as caught:
             await master.query(ADDRESS)
+    sender = caught.value.slave
+    assert (sender.secondary_address, sender.serial_number, sender.status) == (ADDRESS, "55667788", 4)
 
 
 @pytest.mark.parametrize("keys", [b"short", "zz", KEY.hex()[:-2], {"5": KEY}, {ADDRESS: 5}, {ADDRESS: b""}])

@@ -15,7 +15,7 @@ from mbusbench.errors import MBusError
 from mbusbench.master import MBusMaster
 from mbusbench.meter import catalogue
 from mbusbench.meter.meter import Meter
-from mbusbench.meter.quirks import QUIRKS
+from mbusbench.meter.quirk.table import QUIRKS
 
 pytestmark = pytest.mark.virtual_time
 

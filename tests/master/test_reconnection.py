@@ -22,6 +22,23 @@ async def test_readout_cut_off_by_a_lost_connection_begins_again_on_a_new_one() 
     assert [len(stream.sent) for stream in bus.streams] == [2, 2]
 
 
+async def test_new_connection_is_quiet_until_the_answer_on_the_lost_one_must_be_over() -> None:
+    bus = ScriptedBus(bus_of(Meter(5)))
+    async with MBusMaster(bus) as master:
+        loop = asyncio.get_running_loop()
+        await master.ping(5)
+        lost = loop.time() + 0.03
+        loop.call_at(lost, bus.lose)
+        await master.ping(5)
+        # 341 bit times + 50 ms after the end of the request that was cut off, and the exchange on the new connection.
+        assert loop.time() - lost > 0.19
+        idle = loop.time() + 1
+        await asyncio.sleep(1)
+        bus.lose()
+        await master.ping(5)
+        assert loop.time() - idle < 0.06
+
+
 class Unreachable(ScriptedBus):
     """Refuses connections from one time to another."""
 

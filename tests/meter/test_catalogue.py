@@ -15,9 +15,9 @@ from mbusbench.codec.telegram import Telegram
 from mbusbench.master import MBusMaster
 from mbusbench.meter import catalogue, checks
 from mbusbench.meter.definition import Confidence, Device
-from mbusbench.meter.generator import Generator
 from mbusbench.meter.meter import Meter
 from mbusbench.meter.record_definition import Record
+from mbusbench.meter.value.generator import Generator
 
 NAMES = catalogue.names()
 HOUR = 3600 * 10**9

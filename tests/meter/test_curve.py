@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbusbench.meter.curve import Curve, Piece, constant, line, steps, through
+from mbusbench.meter.value.curve import Curve, Piece, constant, line, steps, through
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR

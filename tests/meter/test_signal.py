@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbusbench.meter import polynomial, signal
-from mbusbench.meter.curve import Curve, Piece, steps, through
-from mbusbench.meter.signal import Area, Signal, SignalError
+from mbusbench.meter.value import polynomial, signal
+from mbusbench.meter.value.curve import Curve, Piece, steps, through
+from mbusbench.meter.value.signal import Area, Signal, SignalError
 
 DAY = 24 * 3600 * 10**9
 numbers = st.fractions(min_value=-20, max_value=20, max_denominator=7)

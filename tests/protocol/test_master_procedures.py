@@ -131,9 +131,15 @@ def test_telegrams_of_the_same_layout_are_all_taken() -> None:
 
 
 def test_e5_after_the_last_telegram_ends_the_readout() -> None:
-    _, result = run(readout(5, MasterFcb(), decode), [ACKNOWLEDGED, Reply(FIRST), Reply(ACK)])
-    assert len(result.telegrams) == 1
-    assert result.failure is None
+    sent, result = run(readout(5, MasterFcb(), decode), [ACKNOWLEDGED, Reply(FIRST), Reply(ACK), Reply(ACK)])
+    assert sent == [NKE, REQ_1, REQ_0, REQ_0]
+    assert (len(result.telegrams), result.failure, result.ended) == (1, None, True)
+
+
+def test_e5_instead_of_a_telegram_is_asked_about_again() -> None:
+    sent, result = run(readout(5, MasterFcb(), decode), [ACKNOWLEDGED, Reply(FIRST), Reply(ACK), Reply(LAST)])
+    assert sent == [NKE, REQ_1, REQ_0, REQ_0]
+    assert (len(result.telegrams), result.failure, result.ended) == (2, None, False)
 
 
 def test_selection_tries_both_c_fields_and_resets_the_bits_of_253() -> None:
@@ -147,6 +153,12 @@ def test_selection_tries_both_c_fields_and_resets_the_bits_of_253() -> None:
         "680B0B6853FD5278563412242328072C16",
     ]
     assert fcb.request_bit(253) == 1
+
+
+def test_deselection_waits_for_all_slaves_that_acknowledge_it() -> None:
+    deselection = next(select(METER, MasterFcb()))
+    assert deselection.request.encode().hex().upper() == "1040FD3D16"
+    assert deselection.alone
 
 
 def test_collision_at_a_selection_by_wildcards_is_not_tried_with_the_other_c_field() -> None:

@@ -11,8 +11,8 @@ SELECTION = "68 0B 0B 68 73 FD 52 78 56 34 12 24 23 28 07 4C 16"
 WRITE = "68 06 06 68 73 05 51 01 7A 09 4D 16"
 
 
-def _sent(*texts: str) -> list[tuple[bytes, Frame]]:
-    return [(bytes.fromhex(text), decode_frame(bytes.fromhex(text))) for text in texts]
+def _sent(*texts: str, baud: int = 2400) -> list[tuple[bytes, Frame, int]]:
+    return [(bytes.fromhex(text), decode_frame(bytes.fromhex(text)), baud) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,14 @@ def test_a_pattern_means_these_frames(pattern: str, frame: str, fits: bool) -> N
 )
 def test_a_sequence_is_all_frames_in_order(items: list[str], frames: list[str], ok: bool) -> None:
     assert match_sequence([Item.parse(item) for item in items], _sent(*frames)).ok is ok
+
+
+def test_a_pattern_may_name_the_rate() -> None:
+    pattern = FramePattern("REQ_UD2 5 baud=9600")
+    assert pattern.matches(*_sent(FIRST, baud=9600)[0])
+    assert not pattern.matches(*_sent(FIRST, baud=2400)[0])
+    with pytest.raises(ValueError, match="'9601' is none of the baud rates"):
+        FramePattern("REQ_UD2 5 baud=9601")
 
 
 def test_a_sequence_says_where_it_ended() -> None:

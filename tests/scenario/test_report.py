@@ -139,6 +139,7 @@ def test_report_that_contradicts_itself_is_named(
         (0.001, "m3", 1, "l", True),
         (1, "l", Fraction(1, 1000), "m³", True),
         (12345.678, "m3", 12345678, "l", True),
+        (0.113, "m^3/h", 113, "l/h", True),
         (12345.679, "m3", 12345678, "l", False),
         (99999998, "l", 99999999, "l", False),
         (123456789012.4, "l", 123456789012, "l", False),
@@ -153,6 +154,10 @@ def test_report_that_contradicts_itself_is_named(
         (5, None, 5, "l", False),
         (5, "l", 5, None, False),
         (5, "bananas", 5, "bananas", True),
+        (5, "HCA", 5, None, True),
+        (5, None, 5, "HCA", True),
+        (5, "HCA", 5, "l", False),
+        ("2127-15-31", None, None, None, False),
         ("5", "l", 5, "l", False),
         (0, "l", 0, "m3", True),
         (1e-12, "l", 0, "m3", False),
@@ -185,6 +190,11 @@ def test_fields_that_are_not_said_are_loose_and_others_are_different() -> None:
 def test_blanks_around_a_text_and_a_time_beside_a_date_are_loose() -> None:
     assert compare_record(RecordReport(value="  WFH21"), ExpectedRecord("WFH21")).loose
     assert compare_record(RecordReport(value="2008-05-31T00:00"), ExpectedRecord("2008-05-31")).loose
+
+
+def test_digits_of_a_register_without_a_value_are_loose() -> None:
+    assert compare_record(RecordReport(value="DDEBB4DD"), ExpectedRecord(None)).loose
+    assert not compare_record(RecordReport(value=99999999), ExpectedRecord(None)).is_same
 
 
 def test_value_that_is_not_valid_may_be_shown_so_or_left_out() -> None:

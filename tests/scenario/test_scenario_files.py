@@ -6,7 +6,7 @@ import pytest
 
 from mbusbench.errors import DefinitionError
 from mbusbench.scenario.matrix import read_scenario
-from mbusbench.scenario.verdict import Verdict, worst
+from mbusbench.scenario.verdict import Column, Verdict, worst
 from tests.scenario.cases import judged, written
 
 
@@ -98,6 +98,22 @@ def test_what_is_tolerated_is_non_strict(tmp_path: Path) -> None:
     assert judged(tmp_path, text).verdict is Verdict.NON_STRICT
 
 
+def test_records_may_be_what_the_meter_sent_and_say_where(tmp_path: Path) -> None:
+    right = "steps: {read: 5}\nexpect: {report: {is: value, records: [{sent: true, storage: 0, telegram: 0}]}}"
+    assert judged(tmp_path, right).verdict is Verdict.PASS
+    wrong = judged(tmp_path, right.replace("storage: 0", "storage: 1"))
+    assert "expected storage 1, saw 0" in wrong.findings[0].text
+    more = judged(tmp_path, right.replace("}]}}", "}, {sent: true}]}}"))
+    assert more.verdict is Verdict.FAIL
+
+
+def test_frames_are_counted_by_their_content(tmp_path: Path) -> None:
+    text = "steps: {ping: [5, 6]}\nexpect: {wire: {frames: SND_NKE *, count: %s, each: true}, report: [ok, no-answer]}"
+    assert judged(tmp_path, text % "1-3").verdict is Verdict.PASS
+    few = judged(tmp_path, text % "1-2")
+    assert few.findings[0].text == "expected 1 to 2 of SND_NKE *, saw 3"
+
+
 def test_steps_of_the_bench_change_the_bus(tmp_path: Path) -> None:
     text = """\
 faults: [{name: later, frame: RSP_UD, do: drop}]
@@ -150,3 +166,37 @@ def test_the_worst_column_is_the_verdict() -> None:
     assert worst([Verdict.INCONCLUSIVE, Verdict.FAIL]) is Verdict.FAIL
     assert worst([Verdict.UNSUPPORTED, Verdict.PASS]) is Verdict.PASS
     assert worst([None]) is None
+
+
+def test_a_place_may_be_a_key_of_a_mapping(tmp_path: Path) -> None:
+    text = """\
+steps: {read: 5}
+baud: "{line.baud}"
+parameters: {line: [{name: slow, baud: 300, delay: 40ms}, {name: fast, baud: 9600, delay: 2ms}]}
+faults: [{name: later, do: {delay: "{line.delay}"}}]
+"""
+    variants = written(tmp_path, text)
+    assert [each.name for each in variants] == ["TST-01[line=slow]", "TST-01[line=fast]"]
+    assert [each.bus.definition.line.baud for each in variants] == [300, 9600]
+
+
+def test_pauses_within_frames_are_looked_at(tmp_path: Path) -> None:
+    judgement = judged(tmp_path, "steps: {read: 5}\nexpect: {timing: {within: REQ_UD2 5, least: 1ms}}\n")
+    assert judgement.columns[Column.TIMING] is Verdict.FAIL
+    assert judgement.findings[0].text.startswith("pause within REQ_UD2 5: expected at least 1ms, saw 0.000 ms")
+
+
+@pytest.mark.parametrize(
+    ("step", "deadline"),
+    [
+        ("{read: 5}", 60),
+        ("{read: 5, repeat: 3}", 120),
+        ("{read: [5, 6], repeat: 2}", 150),
+        ("{scan: 0-5}", 60),
+        ("{search: }", 60),
+        ("{read: 5, repeat: 3, deadline: 7s}", 7),
+    ],
+)
+def test_deadline_grows_with_what_is_asked_for(tmp_path: Path, step: str, deadline: float) -> None:
+    (variant,) = written(tmp_path, f"steps: {step}\nexpect: {{report: value}}\n")
+    assert variant.definition.steps[0].as_action(0).deadline == deadline

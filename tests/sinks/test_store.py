@@ -180,3 +180,14 @@ async def test_a_failed_append_is_an_error_and_leaves_nothing(tmp_path: Path, mo
         database.execute("PRAGMA max_page_count = 1000000")
         assert await store.append(readings(1, 3)) == 2
         assert await taken(store, "a") == keys(readings(0, 3))
+
+
+async def test_the_newest_readings_are_told_in_their_order_delivered_or_not(tmp_path: Path) -> None:
+    async with Store(tmp_path / "store") as store:
+        assert await store.newest(5) == []
+        await store.activate(["a"])
+        await store.append(readings(0, 10))
+        assert await taken(store, "a")
+    async with Store(tmp_path / "store") as store:
+        assert await store.newest(4) == readings(6, 10)
+        assert await store.newest(100) == readings(0, 10)

@@ -98,6 +98,26 @@ def test_third_repeat_is_one_too_many() -> None:
     assert not _rules(*_analyzed(*[("master", REQUEST, LAST)] * 3))
 
 
+def test_command_may_go_on_from_a_bit_that_all_services_share() -> None:
+    first, second = (LongFrame(control, 253, 0x51, b"\x01\x7a\x07").encode() for control in (0x73, 0x53))
+    selected = [("master", SELECT), ("slave", ACKNOWLEDGED)]
+    assert not _rules(*_analyzed(*selected, ("master", second)))
+    assert not _rules(*_analyzed(*selected, ("master", first)))
+    read = [("master", RESET), ("slave", ACKNOWLEDGED), ("master", REQUEST), ("slave", TELEGRAM)]
+    shared = LongFrame(0x53, 5, 0x51, b"\x01\x7a\x07").encode()
+    assert not _rules(*_analyzed(*read, ("master", shared)))
+    assert _rules(*_analyzed(*read[:2], ("master", shared))) == ["fcb-after-reset"]
+
+
+def test_request_at_another_rate_is_no_repeat_and_waits_as_long_as_the_rate_before_says() -> None:
+    slow = [event._replace(baud=300) for event in _conversation(*[("master", REQUEST, LAST)] * 3)]
+    fast = _conversation(*[("master", REQUEST, LAST)] * 4)
+    late = [event._replace(time=event.time + slow[-1].end + response_window(300)[1]) for event in fast]
+    exchanges = analyze([*slow, *late])
+    assert [len(exchange.attempts) for exchange in exchanges] == [3, 4]
+    assert _rules(*exchanges) == ["request-before-timeout"] * 2 + ["too-many-attempts"]
+
+
 def test_master_that_does_not_wait_for_an_answer_is_found() -> None:
     assert _rules(*_analyzed(("master", REQUEST), ("master", REQUEST, LAST - 1))) == ["request-before-timeout"]
     assert _rules(*_analyzed(("master", REQUEST), ("master", RESET, LAST - 1))) == ["request-before-timeout"]
@@ -263,6 +283,12 @@ def test_frame_count_bit_that_changes_without_an_answer_is_found() -> None:
     assert (_rules(*exchanges), exchanges[1].sequence) == (["fcb-toggled-without-answer"], "new")
 
 
+@pytest.mark.parametrize("following", [REQUEST, OTHER_FCB])
+def test_after_e5_instead_of_data_the_frame_count_bit_may_change_or_stay(following: bytes) -> None:
+    exchanges = _analyzed(("master", REQUEST), ("slave", ACKNOWLEDGED), ("master", following), ("slave", TELEGRAM))
+    assert _rules(*exchanges) == []
+
+
 def test_services_and_addresses_have_frame_count_bits_of_their_own() -> None:
     exchanges = _analyzed(
         ("master", REQUEST),
@@ -372,3 +398,21 @@ def test_sender_of_what_is_no_frame_is_told_by_what_was_due(data: bytes, kinds: 
 def test_events_of_a_capture_follow_each_other() -> None:
     events = events_of_capture([(0, RESET + ACKNOWLEDGED + REQUEST)], baud=BAUD)
     assert all(before.end == after.time for before, after in pairwise(events))
+
+
+@pytest.mark.parametrize(
+    ("begun", "rules"), [(character_time(BAUD), []), (character_time(BAUD, 3), ["request-during-answer"])]
+)
+def test_a_master_cannot_know_of_an_answer_that_has_only_begun(begun: int, rules: list[str]) -> None:
+    events = _conversation(("master", REQUEST), ("slave", TELEGRAM), ("slave", TELEGRAM, 0))
+    exchanges = analyze([*events, sent(events[-1].time + begun, OTHER_FCB)])
+    assert [rule for rule in _rules(*exchanges) if rule.startswith("request")] == rules
+    patient = analyze([*events, sent(events[-1].time + begun, OTHER_FCB)], reaction=20 * MS)
+    assert "request-during-answer" not in _rules(*patient)
+
+
+@pytest.mark.parametrize(("control", "result"), [(0x38, Result.ANSWERED), (0x0B, Result.GARBLED)])
+def test_data_with_another_control_field_are_no_answer(control: int, result: Result) -> None:
+    other = LongFrame(control, 5, 0x72, TELEGRAM[7:-2]).encode()
+    (exchange,) = _analyzed(("master", REQUEST), ("slave", other))
+    assert exchange.result is result

@@ -9,7 +9,7 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.timing import character_time
 from mbusbench.trace import Kind, Recorder, TraceHeader
 from mbusbench.trace.analyzer import analyze
-from mbusbench.trace.event import CLOSED, COLLISION, OPENED, POWER_CYCLE
+from mbusbench.trace.event import CLOSED, COLLISION, OPENED, POWER_CYCLE, REPEAT
 from mbusbench.trace.exchange import Result
 from mbusbench.trace.files import FORMATS, encode
 
@@ -47,6 +47,13 @@ def test_same_seed_is_the_same_trace_byte_for_byte(form: str, speed: float | Non
 def test_other_seed_is_another_trace() -> None:
     first, second = (_recorded(RESET, FIRST, seed=seed) for seed in (7, 8))
     assert first.events != second.events
+
+
+@pytest.mark.parametrize("speed", [None, 1])
+def test_telegram_that_comes_again_is_marked_as_a_repeat(speed: float | None) -> None:
+    events = _recorded(RESET, FIRST, FIRST, SECOND, speed=speed).events
+    causes = [event.cause for event in events if event.kind is Kind.SLAVE]
+    assert causes == [(), (), (REPEAT,), ()]
 
 
 @pytest.mark.parametrize("speed", [None, 1])

@@ -46,13 +46,14 @@ class Readout:
     """What a readout brought: its telegrams in order, and `failure` where it is not complete.
 
     `address` is the A field of the first answer, which need not be the address that was asked. `circle`: the failure is
-    a telegram that came again under a new access number.
+    a telegram that came again under a new access number. `ended`: more was announced, and then E5 came instead, twice.
     """
 
     address: int
     telegrams: tuple[Telegram, ...]
     failure: Failure | None = None
     circle: bool = False
+    ended: bool = False
 
 
 class Circles:
@@ -144,7 +145,7 @@ def next_telegram(source: Source) -> Procedure[tuple[Telegram, LongFrame, int] |
         telegram = source.decode(frame)
     except MBusDecodeError as error:
         return Failure(FailureKind.DECODE, DOING, str(error))
-    failed = _unusable(telegram)
+    failed = _unusable(telegram, frame.address)
     return (telegram, frame, outcome.attempts) if failed is None else failed
 
 
@@ -153,11 +154,12 @@ def _request(address: int, fcb: int) -> Exchange:
     return Exchange(ShortFrame(with_fcb(REQ_UD2, fcb), address), Expect.DATA)
 
 
-def _unusable(telegram: Telegram) -> Failure | None:
+def _unusable(telegram: Telegram, sender: int) -> Failure | None:
     if telegram.application_error is not None:
         return Failure(FailureKind.APPLICATION_ERROR, DOING, code=telegram.application_error)
     if telegram.encrypted:
-        return Failure(FailureKind.ENCRYPTED, DOING, telegram.diagnostics[0].text)
+        text = telegram.diagnostics[0].text
+        return Failure(FailureKind.ENCRYPTED, DOING, text, telegram=telegram, sender=sender)
     if telegram.ci not in _READABLE:
         return Failure(FailureKind.DECODE, DOING, f"CI {telegram.ci:02X} is no readout")
     return None
@@ -212,7 +214,10 @@ def _telegrams(source: Source, max_telegrams: int) -> Procedure[Readout]:
             break
         found = yield from next_telegram(source)
         if found is None:
-            break
+            # The end, if it was not the line that made an E5 of a telegram.
+            found = yield from next_telegram(source)
+        if found is None:
+            return Readout(answering, tuple(telegrams), ended=True)
         if isinstance(found, Failure):
             return Readout(answering, tuple(telegrams), found)
         telegram, _, attempts = found

@@ -30,8 +30,8 @@ def select(mask: SecondaryAddress, fcb: MasterFcb) -> Procedure[Failure | None]:
 
     Who it was shows only in what it sends: two slaves that acknowledge at the same moment sound like one.
     """
-    # Some slaves deselect silently, so the answer says nothing.
-    yield Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, attempts=1)
+    # Some slaves deselect silently, so the answer says nothing; several may give one, one after the other.
+    yield Exchange(ShortFrame(SND_NKE, SELECTED), Expect.ACKNOWLEDGE, alone=True, attempts=1)
     fcb.reset(SELECTED)
     for bit in (1, 0):  # slaves are met that take only one of the two
         request = LongFrame(with_fcb(SND_UD, bit), SELECTED, _SELECTION, mask.encode())

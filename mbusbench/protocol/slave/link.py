@@ -17,7 +17,7 @@ from mbusbench.protocol.slave.application import NoData, SlaveApplication
 from mbusbench.protocol.slave.event import LONG_CONTROLS, SHORT_CONTROLS, Event, State
 from mbusbench.protocol.slave.path import LinkPath
 from mbusbench.protocol.slave.selection import SELECTION, SELECTION_MODE_2, is_selected
-from mbusbench.protocol.slave.settings import Acknowledgement, Answer, FcbPaths, SlaveSettings, SndUd2
+from mbusbench.protocol.slave.settings import Acknowledgement, Answer, FcbPaths, Repeat, SlaveSettings, SndUd2
 
 
 class SlaveLink:
@@ -43,6 +43,7 @@ class SlaveLink:
         "_watch",
         "application",
         "baud",
+        "is_repeat",
         "state",
     )
 
@@ -58,6 +59,7 @@ class SlaveLink:
         self._last_reply: Frame | None = None
         self._alarm_reply: Frame | None = None
         self._executed = False
+        self.is_repeat = False
         self._fallback: tuple[int, int | None] | None = None
         self._deaf_until = 0
         self._missing = 0
@@ -272,6 +274,7 @@ class SlaveLink:
         memory = path.request
         own = path.reply_address
         address = application.device.address if own is None else own
+        self.is_repeat = False
         if fcb is not None:
             sequence = memory.judge(fcb)
             if sequence is Sequence.REPEAT and self._last_reply is not None:
@@ -299,6 +302,7 @@ class SlaveLink:
 
     def _repeated(self, address: int, now: int) -> Frame | None:
         reply = self._last_reply
+        self.is_repeat = self.settings.repeat is not Repeat.REFRESHED
         if not isinstance(reply, LongFrame):
             return reply
         datagram = self.application.again(now)

@@ -1,7 +1,7 @@
 """What a quirk may do to a slave: stand around its link and around its records. Wrappers, stackable in any order.
 
-A slave without quirks is a plain `SlaveLink` and pays nothing. The quirks are in slave_quirk_requests.py and
-slave_quirk_answers.py; their names, sources and options in meter/quirks.py.
+A slave without quirks is a plain `SlaveLink` and pays nothing. The quirks are in quirk_requests.py and
+quirk_answers.py; their names, sources and options in meter/quirk/table.py.
 """
 
 from __future__ import annotations

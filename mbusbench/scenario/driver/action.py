@@ -15,7 +15,7 @@ from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.report import PROTOCOL
 
 if TYPE_CHECKING:
-    from mbusbench.bus.engine import VirtualBus
+    from mbusbench.master.master import Bus
 
 Transport = Literal["tcp", "tty", "rfc2217"]
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "tty", "rfc2217")
@@ -180,7 +180,7 @@ class BusAccess:
     transport: Transport = "tcp"
     baud: int = 2400
     parity: str = "even"
-    bus: VirtualBus | None = None
+    bus: Bus | None = None
     now: Callable[[], int] = _no_time
     heard: Callable[[], int] = _no_time
 

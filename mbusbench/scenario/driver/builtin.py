@@ -11,7 +11,7 @@ from mbusbench.master.master import MBusMaster
 from mbusbench.scenario.driver import performing
 from mbusbench.scenario.driver.action import ACTIONS, Action, BusAccess
 from mbusbench.scenario.driver.claims import Claims
-from mbusbench.scenario.observation import StepResult
+from mbusbench.scenario.observation import StepOutcome, StepResult
 from mbusbench.scenario.report import UNSUPPORTED
 
 
@@ -31,6 +31,7 @@ class BuiltinMaster:
         if not performing.supports(action.name):
             return StepResult(action.step, action.name, None, "unsupported", started, access.now(), UNSUPPORTED)
         report = None
+        outcome: StepOutcome = "hang"
         problem = None
         try:
             options = {"baudrate": access.baud, **self._options, **performing.options(action)}
@@ -43,13 +44,16 @@ class BuiltinMaster:
                     report = await performing.perform(action, master)
             except TimeoutError:
                 problem = f"not at its end after {action.deadline:g} s"
+            except Exception as error:
+                # What escapes would have ended a process: it is the master that broke, and not the bench.
+                outcome, problem = "crash", f"{type(error).__name__}: {error}"
             finally:
                 await master.close()
         return StepResult(
             step=action.step,
             action=action.name,
             report=report,
-            outcome="hang" if report is None else "done",
+            outcome=outcome if report is None else "done",
             started=started,
             ended=access.now(),
             exit_status=None if report is None else int(not report.ok),

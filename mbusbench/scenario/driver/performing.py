@@ -11,7 +11,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from mbusbench.errors import MBusApplicationError, MBusConnectionError, MBusError, MBusTimeoutError, MBusUsageError
+from mbusbench.errors import (
+    MBusApplicationError,
+    MBusConnectionError,
+    MBusEncryptedError,
+    MBusError,
+    MBusTimeoutError,
+    MBusUsageError,
+)
 from mbusbench.master.master import MBusMaster
 from mbusbench.master.results import MBusSlaveInfo, MBusSlaveRecord
 from mbusbench.master.search import MBusUnresolved
@@ -137,6 +144,8 @@ def _failed(error: MBusError, target: Target) -> MeterReport:
     fields = _place(target)
     if isinstance(error, MBusApplicationError):
         fields["code"] = error.code
+    if isinstance(error, MBusEncryptedError) and error.slave is not None:
+        fields.update(**_identity(error.slave), header=_header(error.slave))
     return MeterReport(ok=False, error=_kind(error), detail=str(error), **fields)
 
 

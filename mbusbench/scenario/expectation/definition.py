@@ -70,7 +70,8 @@ class WireCheck(Definition):
     """One thing about the master's frames, all of them or those of one `step`: exactly one of the first five.
 
     `sequence`: all frames in order. `order`: these in this order, others between. `only`: each is one of these.
-    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next.
+    `never`: none is. `frames`: how many there are, in all or, with `per`, from each frame of that kind to the next;
+    with `each`, of those with the same content (whatever their C).
     """
 
     sequence: Items | None = None
@@ -80,6 +81,7 @@ class WireCheck(Definition):
     frames: Pattern | None = None
     count: Count | None = None
     per: Pattern | None = None
+    each: bool = False
     step: str | None = None
 
     @model_validator(mode="after")
@@ -92,13 +94,15 @@ class WireCheck(Definition):
             raise mistake("frames and count go together")
         if self.per is not None and self.frames is None:
             raise mistake("goes together with frames and count", ["per"])
+        if self.each and (self.frames is None or self.per is not None):
+            raise mistake("goes together with frames and count, and not with per", ["each"])
         return self
 
 
 class RecordEntry(Definition):
     """A record that has to be reported; what is not given is not looked at. `optional`: it may be missing.
 
-    `valid` false: "no value". `any`: whatever it says.
+    `valid` false: "no value". `any`: whatever it says. `sent`: what the meter sent as the record of this number.
     """
 
     value: int | float | str | None = None
@@ -111,6 +115,7 @@ class RecordEntry(Definition):
     valid: bool = True
     optional: bool = False
     any: bool = False
+    sent: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -135,7 +140,8 @@ class ReportEntry(Definition):
     """What one entry of a report says: `value`, `ok`, `error` or the name of an error, or several with `|`.
 
     `value` is everything that the meter sent in this readout and nothing else. Behind it may stand `more`, `partial`,
-    `stale` or `incomplete` (some of it), and `x3` for three entries.
+    `stale` or `incomplete` (some of it), and `x3` for three entries. `share`: so many percent of them at least are the
+    first of several.
     """
 
     is_: str = Field(default="value", alias="is")
@@ -149,6 +155,7 @@ class ReportEntry(Definition):
     records: list[RecordEntry] | None = None
     header: dict[str, int | str] = Field(default={})
     strict: bool = False
+    share: Annotated[int, in_range(1, 100)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -191,27 +198,34 @@ class TimingCheck(Definition):
     """A time on the line, or of a step.
 
     `from`, `to`: from the end of each such frame to the beginning of the next one that is `to`; `to` may be `next`, or
-    `end` (of the step). `idle_before`: silence on the line before each such frame. Neither: how long the `step` takes.
-    `nth` is one of them only. `tolerated` is a longer time that is non-strict.
+    `end` (of the step). `idle_before`: silence on the line before each such frame. `within`: the longest pause between
+    two characters of each such frame. None of these: how long the `step` takes. `nth` is one of the frames only.
+    `tolerated` is a longer time that is non-strict. `growth`: the last tenth of the turns of the `step` takes at most
+    so many times as long as the first one.
     """
 
     from_: Pattern | None = Field(default=None, alias="from")
     to: str = "next"
     idle_before: Pattern | None = None
+    within: Pattern | None = None
     nth: Annotated[int, in_range(1, 100_000)] | None = None
     step: str | None = None
     least: Span | None = None
     most: Span | None = None
     tolerated: Span | None = None
+    growth: float | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> TimingCheck:
-        if self.from_ is not None and self.idle_before is not None:
-            raise mistake("does not go together with from", ["idle_before"])
-        if self.from_ is None and self.idle_before is None and self.step is None:
-            raise mistake("exactly one of from, idle_before, step is needed")
-        if self.least is None and self.most is None:
-            raise mistake("least or most is needed")
+        given = [each is not None for each in (self.from_, self.idle_before, self.within)]
+        if sum(given) > 1:
+            raise mistake("from, idle_before and within do not go together")
+        if not any(given) and self.step is None:
+            raise mistake("exactly one of from, idle_before, within, step is needed")
+        if self.least is None and self.most is None and self.growth is None:
+            raise mistake("least, most or growth is needed")
+        if self.growth is not None and (any(given) or self.step is None):
+            raise mistake("goes together with step", ["growth"])
         if self.to not in ("next", "end"):
             try:
                 FramePattern(self.to)

@@ -51,6 +51,19 @@ def judge_report(checks: Sequence[StepReport], seen: Seen) -> Iterator[Finding]:
                     yield Finding(Column.REPORT, Verdict.FAIL, f"{which}expected {entry.is_}, the report has no entry")
                 continue
             yield from _judge_entry(entry, turn, seen, which)
+        yield from _judge_shares(list(zip(wanted, turns, strict=False)), seen, where)
+
+
+def _judge_shares(pairs: Sequence[tuple[ReportEntry, Turn]], seen: Seen, where: str) -> Iterator[Finding]:
+    """Whether enough entries are the first of several alternatives."""
+    for entry in dict.fromkeys(id(entry) for entry, _ in pairs if entry.share is not None):
+        chosen = [pair for pair in pairs if id(pair[0]) == entry]
+        words, share = chosen[0][0].alternatives[0], chosen[0][0].share
+        assert share is not None
+        good = sum(turn.entry is not None and not mismatch(words, each, turn, seen)[0] for each, turn in chosen)
+        if good * 100 < share * len(chosen):
+            text = f"{where}expected {' '.join(words)} in {share} % of {len(chosen)} entries, saw it in {good}"
+            yield Finding(Column.REPORT, Verdict.FAIL, text)
 
 
 def _judge_set(wanted: Sequence[ReportEntry], turns: Sequence[Turn], seen: Seen, where: str) -> Iterator[Finding]:
@@ -78,13 +91,15 @@ def _is_about(report: MeterReport, entry: ReportEntry) -> bool:
 def _judge_entry(entry: ReportEntry, turn: Turn, seen: Seen, where: str) -> Iterator[Finding]:
     report = turn.entry
     assert report is not None
-    problems = [mismatch(words, entry, turn, seen) for words in entry.alternatives]
-    best = min(problems, key=lambda found: (bool(found[0]), bool(found[1])))
+    problems = [(mismatch(words, entry, turn, seen), words) for words in entry.alternatives]
+    best, words = min(problems, key=lambda found: (bool(found[0][0]), bool(found[0][1])))
     if not best[0] and not best[1]:
         return
     verdict = Verdict.FAIL if best[0] else Verdict.NON_STRICT
     text = "; ".join(best[0] or best[1])
-    yield Finding(Column.REPORT, verdict, f"{where}expected {entry.is_}, saw {told(report)} ({text})")
+    is_untrue = report.ok and bool(_content(words, entry, turn, seen)[0])
+    text = f"{where}expected {entry.is_}, saw {told(report)} ({text})"
+    yield Finding(Column.REPORT, verdict, text, is_untrue=is_untrue)
 
 
 def mismatch(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -> Comparison:
@@ -103,13 +118,23 @@ def mismatch(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -
     for flag in ("more", "partial", "stale"):
         if kind == "value" and bool(getattr(report, flag)) != (flag in flags):
             different.append(f"{flag} is {str(getattr(report, flag)).lower()}")
+    found = _content(words, entry, turn, seen)
+    return different + found[0], loose + found[1]
+
+
+def _content(words: Sequence[str], entry: ReportEntry, turn: Turn, seen: Seen) -> Comparison:
+    """What the records are otherwise; those of an entry with alternatives are for the ones that are ok."""
+    report = turn.entry
+    assert report is not None
     if entry.records is not None:
-        found = align(report.records, [_wanted(each) for each in entry.records])
-        different += found[0]
-        loose += found[1]
-    elif kind == "value":
-        different += _values(turn, seen, "more" in flags, "incomplete" in flags, "stale" in flags)
-    return different, loose
+        if not report.ok and len(entry.alternatives) > 1:
+            return [], []
+        wanted, problems = _wanted_records(entry.records, turn, seen)
+        found = align(report.records, wanted)
+        return [*problems, *found[0]], found[1]
+    if words[0] == "value":
+        return _values(turn, seen, "more" in words, "incomplete" in words, "stale" in words), []
+    return [], []
 
 
 def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
@@ -119,6 +144,8 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
         wanted, actual = getattr(entry, name), getattr(report, name)
         if wanted is None or wanted == actual or (name == "secondary" and str(actual).upper() == wanted.upper()):
             continue
+        if name == "telegrams" and actual is None:
+            continue  # how many there were need not be told
         (loose if actual is None and name != "alarm" else different).append(f"{name} is {actual}, expected {wanted}")
     if entry.no_alarm and report.alarm is not None:
         different.append(f"alarm is {report.alarm}, expected none")
@@ -129,9 +156,46 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
     return different, loose
 
 
-def _wanted(entry: RecordEntry) -> TrueRecord | None:
+def _wanted_records(
+    entries: Sequence[RecordEntry], turn: Turn, seen: Seen
+) -> tuple[list[TrueRecord | RecordEntry], list[str]]:
+    """What entries mean, and why some of them cannot be met."""
+    sent: list[TrueRecord] = []
+    problems = []
+    if any(entry.sent for entry in entries):
+        telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
+        sent = [record for telegram in telegrams for record in telegram.records]
+        if not telegrams and not all(entry.optional for entry in entries if entry.sent):
+            problems.append("no new telegram of this meter came whole")
+    wanted: list[TrueRecord | RecordEntry] = []
+    for number, entry in enumerate(entries):
+        if not entry.sent:
+            wanted.append(_wanted(entry))
+        elif number < len(sent):
+            wanted.append(_sent(entry, sent[number]))
+        elif problems:
+            wanted.append(RecordEntry(any=True))
+        elif not entry.optional:
+            wanted.append(TrueRecord(ExpectedRecord("a record that the meter did not send")))
+    return wanted, problems
+
+
+def _sent(entry: RecordEntry, record: TrueRecord) -> TrueRecord:
+    """What the meter sent; its place is looked at where the entry says one."""
+    expected = replace(
+        record.expected,
+        storage=entry.storage,
+        tariff=entry.tariff,
+        subunit=entry.subunit,
+        function=entry.function,
+        telegram=entry.telegram,
+    )
+    return replace(record, expected=expected, optional=entry.optional)
+
+
+def _wanted(entry: RecordEntry) -> TrueRecord | RecordEntry:
     if entry.any:
-        return None
+        return entry
     expected = ExpectedRecord(
         entry.value,
         entry.unit,
@@ -154,6 +218,7 @@ def _values(turn: Turn, seen: Seen, more: bool, incomplete: bool, stale: bool) -
     if turn.step.action.name not in READS:
         return []
     telegrams = last_readout(turn, seen.traffic, of_turn(turn, seen.truth))
+    telegrams = [each for each in telegrams if each.application_error is None]
     if not telegrams:
         return ["no new telegram of this meter came whole"]
     most = len(telegrams)
@@ -172,8 +237,10 @@ def align_true(reported: Sequence[RecordReport], telegrams: Sequence[Delivered])
     return align(reported, wanted, strict=False)
 
 
-def align(reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | None], *, strict: bool = True) -> Comparison:
-    """Records in their order. Those that are `optional` may be missing; None is a record that may say anything."""
+def align(
+    reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | RecordEntry], *, strict: bool = True
+) -> Comparison:
+    """Records in their order. Those that are `optional` may be missing; of a RecordEntry only the place counts."""
     different: list[str] = []
     loose: list[str] = []
     position = 0
@@ -181,9 +248,10 @@ def align(reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | None],
         while position < len(wanted):
             expected = wanted[position]
             position += 1
-            if expected is None:
-                break
-            problems, remarks = compare(record, expected, strict=strict)
+            if isinstance(expected, RecordEntry):
+                problems, remarks = _placed(record, expected)
+            else:
+                problems, remarks = compare(record, expected, strict=strict)
             if not problems:
                 loose += (f"record {number}: {remark}" for remark in remarks)
                 break
@@ -193,11 +261,24 @@ def align(reported: Sequence[RecordReport], wanted: Sequence[TrueRecord | None],
         else:
             text = shown_value(record.value, record.unit)
             different.append(f"record {number}: {text} is one more than expected")
-    missing = [each for each in wanted[position:] if each is None or not each.optional]
-    for each in missing:
-        what = "a record" if each is None else shown_value(each.expected.value, each.expected.unit)
-        different.append(f"{what} is missing")
+    for each in wanted[position:]:
+        if not each.optional:
+            what = "a record"
+            if isinstance(each, TrueRecord):
+                what = shown_value(each.expected.value, each.expected.unit)
+            different.append(f"{what} is missing")
     return different, loose
+
+
+def _placed(record: RecordReport, wanted: RecordEntry) -> Comparison:
+    """What of the place of a record is said otherwise."""
+    said = {name: getattr(record, name) for name in ("storage", "tariff", "subunit", "function", "telegram")}
+    different = [
+        f"expected {name} {getattr(wanted, name)}, saw {value}"
+        for name, value in said.items()
+        if value is not None and getattr(wanted, name) not in (None, value)
+    ]
+    return different, []
 
 
 def compare(record: RecordReport, wanted: TrueRecord, *, strict: bool = True) -> Comparison:
@@ -215,7 +296,8 @@ def compare(record: RecordReport, wanted: TrueRecord, *, strict: bool = True) ->
     found = compare_record(record, expected)
     if found.differences and wanted.optional:
         same_place = compare_record(record, replace(expected, value=record.value, unit=record.unit, valid=True))
-        if not same_place.differences and record.value in (None, wanted.raw, wanted.expected.value):
+        value = record.value.replace(" ", "").upper() if isinstance(record.value, str) else record.value
+        if not same_place.differences and value in (None, wanted.raw, wanted.expected.value):
             return [], []
     return list(found.differences), list(found.loose) if strict else []
 

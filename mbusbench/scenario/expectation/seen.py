@@ -9,10 +9,14 @@ from functools import cached_property
 from mbusbench.meter.meter import Meter
 from mbusbench.scenario.definition import ScenarioDefinition
 from mbusbench.scenario.driver.claims import Claims
+from mbusbench.scenario.evidence import Evidence
 from mbusbench.scenario.observation import Observation, PerformedStep
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.scenario.truth import Truth
 from mbusbench.scenario.turn import Turn, turns_of
+
+REACTION = 30_000_000
+"""ns between a character on the line and a process that knows of it, on the wall clock, its request included."""
 
 
 @dataclass(eq=False)
@@ -26,7 +30,7 @@ class Seen:
 
     @cached_property
     def traffic(self) -> Traffic:
-        return Traffic(self.observation.events)
+        return Traffic(self.observation.events, 0 if self.observation.lag is None else REACTION)
 
     @cached_property
     def truth(self) -> Truth:
@@ -36,7 +40,12 @@ class Seen:
         except ValueError:
             key = None
         usable = key if key and len(key) == 16 else None
-        return Truth(self.traffic, self.meters, usable, self.observation.primed)
+        return Truth(self.traffic, self.meters, usable, self.observation.primed, self.evidence.whole_frames())
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        starts = [step.result.started for step in self.observation.steps]
+        return Evidence(self.traffic, is_virtual=self.observation.lag is None, starts=starts)
 
     @cached_property
     def turns(self) -> list[list[Turn]]:

@@ -20,12 +20,29 @@ LAG_FACTOR = 3
 def judge_timing(checks: Sequence[TimingCheck], seen: Seen) -> Iterator[Finding]:
     """A finding for each time that is not as it should be, or that could not be told."""
     for check in checks:
+        if check.growth is not None:
+            yield from _judge_growth(check, check.growth, seen)
+        if check.least is None and check.most is None:
+            continue
         spans = list(_spans(check, seen))
         if not spans:
             what = check.from_ or check.idle_before or f"step {check.step}"
             yield Finding(Column.TIMING, Verdict.FAIL, f"nothing to measure: no {what} was seen")
         for name, span, position in spans:
             yield from _judge(check, name, span, position, seen)
+
+
+def _judge_growth(check: TimingCheck, growth: float, seen: Seen) -> Iterator[Finding]:
+    for step, turns in zip(seen.observation.steps, seen.turns, strict=True):
+        tenth = len(turns) // 10
+        if step.name != check.step or not tenth:
+            continue
+        first = turns[tenth].start - turns[0].start
+        last = turns[-1].start - turns[-1 - tenth].start
+        if last > growth * first + LAG_FACTOR * seen.lag:
+            text = f"step {check.step}: expected the last {tenth} turns to take at most {growth:g} times as long as the"
+            saw = f"first ones, saw {milliseconds(last)} and {milliseconds(first)}"
+            yield Finding(Column.TIMING, Verdict.FAIL, f"{text} {saw}", seen.traffic.position(turns[-tenth].start))
 
 
 def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | None]]:
@@ -36,6 +53,10 @@ def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | Non
             silence = seen.traffic.silence_before(frame.start)
             if silence is not None:
                 yield f"silence before {check.idle_before.text}", silence, frame.position
+        return
+    if check.within is not None:
+        for frame in _chosen(check.within, frames, check.nth):
+            yield f"pause within {check.within.text}", frame.frame.pause, frame.position
         return
     if check.from_ is None:
         for step in seen.steps(check.step):
@@ -48,7 +69,7 @@ def _spans(check: TimingCheck, seen: Seen) -> Iterator[tuple[str, int, int | Non
 
 
 def _chosen(pattern: FramePattern, frames: Sequence[MasterFrame], nth: int | None) -> list[MasterFrame]:
-    found = [frame for frame in frames if pattern.matches(frame.raw, frame.item)]
+    found = [frame for frame in frames if pattern.matches(*frame.sent)]
     return found if nth is None else found[nth - 1 : nth]
 
 
@@ -56,7 +77,7 @@ def _end(check: TimingCheck, frame: MasterFrame, frames: Sequence[MasterFrame], 
     if check.to != "end":
         pattern = None if check.to == "next" else FramePattern(check.to)
         for later in frames:
-            if later.start > frame.start and (pattern is None or pattern.matches(later.raw, later.item)):
+            if later.start > frame.start and (pattern is None or pattern.matches(*later.sent)):
                 return later.start
         if pattern is not None:
             return None
@@ -65,7 +86,9 @@ def _end(check: TimingCheck, frame: MasterFrame, frames: Sequence[MasterFrame], 
 
 
 def _judge(check: TimingCheck, name: str, span: int, position: int | None, seen: Seen) -> Iterator[Finding]:
-    margin = LAG_FACTOR * seen.lag
+    # Characters that came together were sent together, however late they were seen.
+    came_together = check.within is not None and not span
+    margin = 0 if came_together else LAG_FACTOR * seen.lag
     saw = f"saw {milliseconds(span)} = {bit_times(max(0, span), seen.baud)}"
     limits = [(check.least, True), (check.most, False)]
     for limit, is_least in limits:

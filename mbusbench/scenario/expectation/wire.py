@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mbusbench.codec.frame import LongFrame
 from mbusbench.scenario.expectation.definition import StateCheck, WireCheck
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.pattern import MANY, FramePattern, Item, match_sequence
@@ -45,15 +46,23 @@ def _judge(check: WireCheck, frames: Sequence[MasterFrame]) -> tuple[str, int | 
         return None
     assert check.frames is not None
     assert check.count is not None
+    if check.each:
+        alike: dict[object, list[MasterFrame]] = {}
+        for frame in frames:
+            item = frame.item
+            content = (item.address, item.ci, item.data) if isinstance(item, LongFrame) else frame.raw
+            alike.setdefault(content, []).append(frame)
+        found = (_count(check.frames, check.count, None, same) for same in alike.values() if _is(check.frames, same[0]))
+        return next((each for each in found if each is not None), None)
     return _count(check.frames, check.count, check.per, frames)
 
 
 def _is(pattern: FramePattern, frame: MasterFrame) -> bool:
-    return pattern.matches(frame.raw, frame.item)
+    return pattern.matches(*frame.sent)
 
 
 def _sequence(items: Sequence[Item], frames: Sequence[MasterFrame]) -> tuple[str, int | None] | None:
-    match = match_sequence(items, [(frame.raw, frame.item) for frame in frames])
+    match = match_sequence(items, [frame.sent for frame in frames])
     if match.ok:
         return None
     if match.fitted < len(frames):
