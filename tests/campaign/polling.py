@@ -34,6 +34,8 @@ from tests.poller.bench import Gate, configuration, connection, source_of, with_
 BAUD = 2400
 PERIOD = 15 * 60
 LIMIT = 3
+ATTEMPTS = 3
+"""A request and its repeats are one error."""
 SECOND = 10**9
 WINDOW = 150 * SECOND
 """Within so long after its begin a cycle is over, changes of the channel included: 20 meters take 20 s."""
@@ -198,6 +200,7 @@ class Campaign:
         watch = OneMasterOnly()
         bus.trace = watch
         gates = {Channel.MAIN: Gate(bus), Channel.BACKUP: Gate(bus)}
+        gates[Channel.MAIN].other, gates[Channel.BACKUP].other = gates[Channel.BACKUP], gates[Channel.MAIN]
         line = Line(f"line{number:03d}", bus, watch, gates, {Channel.MAIN: [], Channel.BACKUP: []})
         line.down[Channel.MAIN] = self._spans(3)
         line.down[Channel.BACKUP] = self._spans(1) if number % 4 == 0 else []
@@ -280,6 +283,12 @@ class Campaign:
             summary.requests += line.watch.requests
             summary.changes += line.watch.changes
             summary.mistakes += [f"{line.name}: {each}" for each in line.watch.violations]
+            summary.mistakes += [
+                f"{line.name}: the {which} channel was opened after {count} requests in vain"
+                for which, gate in line.gates.items()
+                for count in gate.before_change
+                if count > LIMIT * ATTEMPTS
+            ]
             summary.mistakes += _wrong_changes(line.name, self.poller.memory(line.name).redundancy)
             for address in self.addresses:
                 self._judge_meter(line, address, found[f"{line.name}/{address}"], summary)

@@ -38,14 +38,26 @@ class Gate:
         self.refused = False
         self.muted = False
         self.attempts = 0
+        self.failures = 0
+        """Refused connections and requests that were lost since the last data."""
+        self.worked = False
+        self.other: Gate | None = None
+        self.before_change: list[int] = []
+        """The failures of the other gate, each time that this one was opened after the other had worked."""
         self._streams: list[GatedStream] = []
 
     def connect(self) -> Stream:
         self.attempts += 1
         if self.refused:
+            self.failures += 1
             raise MBusConnectionError("no connection to the gateway: connection refused")
         stream = GatedStream(self, self.bus.connect())
         self._streams.append(stream)
+        if self.other is not None:
+            if self.other.worked:
+                self.before_change.append(self.other.failures)
+            self.other.worked = False
+            self.other.failures = 0
         return stream
 
     def cut(self) -> None:
@@ -74,6 +86,8 @@ class GatedStream(Stream):
 
     def _data(self, data: bytes) -> None:
         if not self._gate.muted:
+            self._gate.failures = 0
+            self._gate.worked = True
             self.on_data(data)
 
     @property
@@ -83,7 +97,9 @@ class GatedStream(Stream):
     def write(self, data: bytes) -> None:
         if not self._gate.muted:
             self._inner.write(data)
-        elif not self._inner.is_open:
+        elif self._inner.is_open:
+            self._gate.failures += 1
+        else:
             raise MBusConnectionError("the stream is closed")
 
     def take_whole_answers(self) -> None:
