@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from mbusbench.definition.secret import hide
 from mbusbench.definition.validation import did_you_mean, mistake, shown
 from mbusbench.errors import SinkError
 
@@ -30,18 +29,14 @@ class Secret:
             found = os.environ.get(self.env)
             if found is None:
                 raise SinkError(f"the environment variable {self.env} is not set")
-            hide(found)
             return found
         if self.file is not None:
             try:
-                found = self.file.read_text(encoding="utf-8").rstrip("\r\n")
+                return self.file.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is no text"
                 raise SinkError(f"the secret in {self.file} cannot be read: {reason}") from error
-            hide(found)
-            return found
         assert self.text is not None
-        hide(self.text)
         return self.text
 
 
