@@ -19,14 +19,18 @@ from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
 from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.load import bus_load
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
+from mbusbench.timing import idle_time
+from mbusbench.trace.event import Kind, TraceEvent
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
 
+_TRUTH = frozenset({"INV-15", "INV-16", "INV-17"})
 _LONGEST_HOLE = 50_000_000
 """ns by which characters may be late, and no master gives their answer up for it."""
 
@@ -36,7 +40,8 @@ class Judgement:
     """A case that ran, or why it did not. `columns` has only those that were looked at.
 
     `variant` is the letter and what the matrix chose ("b", "b baud=300"), empty where there is only one. `repeat` is
-    the command that runs it alone. `reason` is why it was not tried, or what broke.
+    the command that runs it alone. `reason` is why it was not tried, or what broke. `load` is what its readouts cost on
+    the line.
     """
 
     id: str
@@ -51,6 +56,7 @@ class Judgement:
     reason: str = ""
     name: str = ""
     level: Level = Level.MUST
+    load: str | None = None
 
 
 def run_variant(
@@ -90,10 +96,17 @@ def run_variant(
         observation = run(running.perform())
         seen = Seen(definition, observation, running.meters, master.claims)
         columns, verdict, findings, why = judge(seen, running.addresses, running.unfired)
+        load = bus_load(seen)
     except (MBusError, AssertionError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         return replace(blank, verdict=Verdict.ERROR, reason=f"{type(error).__name__}: {error}")
     return replace(
-        blank, columns=columns, verdict=verdict, findings=tuple(findings), observation=observation, reason=why
+        blank,
+        columns=columns,
+        verdict=verdict,
+        findings=tuple(findings),
+        observation=observation,
+        reason=why,
+        load=None if load is None else str(load),
     )
 
 
@@ -234,12 +247,19 @@ def _forbidden(seen: Seen) -> list[Finding]:
 
 
 def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
-    """Where the bench itself answered too late, nothing that follows from that is held against the master."""
-    if not seen.lag or not _answered_late(seen):
+    """Where the bench itself answered too late, nothing that follows from that is held against the master.
+
+    Where it tore an answer, a master may have acted too soon, but was not made to tell what was not so.
+    """
+    if not seen.lag:
+        return findings
+    answered_late = _answered_late(seen)
+    if not answered_late and not _tore(seen):
         return findings
     return [
-        Finding(each.column, Verdict.INCONCLUSIVE, f"the bench was late: {each.text}", each.position, each.invariant)
+        replace(each, verdict=Verdict.INCONCLUSIVE, text=f"the bench was late: {each.text}")
         if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        and (answered_late or not (each.is_untrue or each.invariant in _TRUTH))
         else each
         for each in findings
     ]
@@ -259,6 +279,28 @@ def _answered_late(seen: Seen) -> bool:
         return False
     meant = seen.traffic.analyzed(LAG_FACTOR * seen.lag)
     return bool(late - {(finding.time, finding.rule) for exchange in meant for finding in exchange.findings})
+
+
+def _tore(seen: Seen) -> bool:
+    """Whether the master did something while characters that it should have had were still with the host."""
+    idle = idle_time(seen.baud)
+    if seen.lag <= idle:
+        return False
+    ends = [step.result.ended for step in seen.observation.steps]
+    before: TraceEvent | None = None
+    for event in seen.observation.events:
+        if event.kind is not Kind.RECEIVED:
+            continue
+        is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
+        before = event
+        lag = seen.lag if event.lag is None else event.lag
+        if not is_several or lag <= idle:
+            continue
+        end = min((each for each in ends if each >= event.time), default=event.time)
+        acted = [frame.start for frame in seen.traffic.frames_between(event.time + 1, end)]
+        if not acted or acted[0] < event.end + lag:
+            return True
+    return False
 
 
 def _columns(seen: Seen, findings: Sequence[Finding]) -> dict[Column, Verdict]:

@@ -11,6 +11,7 @@ from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
 from mbusbench.codec.control_field import FCV, PRM, SND_NKE, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.errors import MBusUsageError
+from mbusbench.scenario.asked import judge_resets, judge_writes
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.result import align_true, compare, told
 from mbusbench.scenario.expectation.seen import Seen
@@ -31,7 +32,6 @@ from mbusbench.trace.text import milliseconds
 
 _MARGIN = 100_000_000
 _LONGEST_SILENCE = 10 * 10**9
-_WRITING = frozenset({0x50, 0x51, 0x55, 0x5C, *range(0xB8, 0xC0)})
 _WRITES = frozenset({"set-address", "set-baud", "app-reset", "set-clock", "write"})
 _SEARCHES = frozenset({"scan", "search"})
 _MOST_TO_SILENT = 12
@@ -191,19 +191,6 @@ def _is_request(frame: MasterFrame) -> bool:
     return isinstance(item, ShortFrame) and bool(item.control & PRM) and function_code(item.control) == 0xB
 
 
-def _writes(seen: Seen) -> Iterator[Finding]:
-    """INV-11: commands only where one was asked for, each once, repeats aside."""
-    for step in seen.observation.steps:
-        commands: list[MasterFrame] = []
-        for frame in seen.traffic.frames_between(step.result.started, step.result.ended):
-            item = frame.item
-            if isinstance(item, LongFrame) and item.ci in _WRITING and not is_selection(item):
-                commands.append(frame)
-        if commands and step.action.name not in _WRITES:
-            text = f"nobody asked for a command. Saw {shown(commands[0])}"
-            yield _broken("INV-11", Column.WIRE, text, commands[0].position)
-
-
 def _quiet(seen: Seen) -> Iterator[Finding]:
     """INV-13: nothing outside of what the master was asked to do."""
     times = [(step.result.started, step.result.ended + _MARGIN) for step in seen.observation.steps]
@@ -211,25 +198,6 @@ def _quiet(seen: Seen) -> Iterator[Finding]:
         if not any(start <= frame.start <= end for start, end in times):
             text = f"nothing is sent before the first request and after the result. Saw {shown(frame)}"
             yield _broken("INV-13", Column.WIRE, text, frame.position)
-
-
-def _reset_first(seen: Seen) -> Iterator[Finding]:
-    """INV-14: the first REQ_UD2 to an address follows a link reset or a selection."""
-    for step in seen.observation.steps:
-        reset: set[int] = set()
-        told_about: set[int] = set()
-        for frame in seen.traffic.frames_between(step.result.started, step.result.ended):
-            item = frame.item
-            if not isinstance(item, ShortFrame | LongFrame):
-                continue
-            if item.control == SND_NKE or is_selection(item):
-                reset.add(item.address)
-                if item.address == BROADCAST:
-                    reset |= set(range(256))
-            elif _is_request(frame) and item.address not in reset | told_about:
-                told_about.add(item.address)
-                text = f"an unknown link is reset first. Saw {shown(frame)}"
-                yield Finding(Column.WIRE, Verdict.NON_STRICT, text, frame.position, "INV-14")
 
 
 def _true_values(seen: Seen) -> Iterator[Finding]:
@@ -413,9 +381,9 @@ _JUDGES: tuple[Judge, ...] = (
     _repeats,
     _legal_frames,
     _bounded,
-    _writes,
+    judge_writes,
     _quiet,
-    _reset_first,
+    judge_resets,
     _true_values,
     _complete,
     _consistent,

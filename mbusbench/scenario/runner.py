@@ -37,6 +37,8 @@ from mbusbench.trace.event import Kind, TraceEvent
 
 LIMIT = 900.0
 """Seconds that a variant may take, or twice what its steps may, before it is the bench that hangs."""
+LONG = 120.0
+"""Seconds; a variant that took longer and was inconclusive is not run once more."""
 VIRTUAL = "virtual"
 Advance = Callable[[VariantResult], object]
 Repeat = Callable[[Variant], str]
@@ -150,13 +152,28 @@ class MasterRun:
                 [each for each in self.variants if each.id == SANITY_LAST],
             ]
         for number, group in enumerate(groups):
-            for variant, result in self._results(group):
+            for variant, result in self._results(group, self.jobs):
                 self._found[variant.name] = result
                 advance(result)
+            self._again(group)
             if self.options.sanity and number != 1:
                 self._judge_sanity(group)
             if self._problem is not None:
                 return
+
+    def _again(self, group: Sequence[Variant]) -> None:
+        """What the bench could not see it looks at once more, with less to do at a time. A fail stays what it is."""
+        unseen = [
+            each
+            for each in group
+            if self._found[each.name].verdict is Verdict.INCONCLUSIVE and self._found[each.name].seconds < LONG
+        ]
+        if len(unseen) > max(1, len(group) // 3):
+            return
+        for variant, result in self._results(unseen, max(1, self.jobs // 4)):
+            before = self._found[variant.name]
+            again = (*before.again, *(str(each) for each in before.findings if each.verdict is Verdict.INCONCLUSIVE))
+            self._found[variant.name] = result.model_copy(update={"again": again})
 
     def _probe(self) -> str | None:
         if self._under_test.is_virtual or self.master == PASSIVE:
@@ -184,7 +201,7 @@ class MasterRun:
                 self.name, self.claims = await describe(self._under_test, access)
         return problem
 
-    def _results(self, variants: Sequence[Variant]) -> Iterator[tuple[Variant, VariantResult]]:
+    def _results(self, variants: Sequence[Variant], jobs: int) -> Iterator[tuple[Variant, VariantResult]]:
         claims = None if self._under_test.is_virtual else self.claims
         tasks = [
             Task(
@@ -200,7 +217,7 @@ class MasterRun:
             )
             for each in variants
         ]
-        jobs = min(self.jobs, len(tasks))
+        jobs = min(jobs, len(tasks))
         if jobs <= 1 and self._under_test.is_virtual:
             yield from ((variant, perform(task)) for variant, task in zip(variants, tasks, strict=True))
             return

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from mbusbench.bus.fault_kinds import KINDS, Place
-from mbusbench.scenario.driver.action import DEFAULT_DEADLINE, READS
+from mbusbench.scenario.driver.action import READS
 from mbusbench.scenario.expectation.definition import Expectation, Forbidden
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.step import Step, each_step
@@ -194,9 +194,9 @@ def patient(variant: Variant, factor: int) -> Variant:
     """The variant with `factor` times as much time for each step: faults cost time, and a hang is without end."""
 
     def slower(step: Step) -> Step:
-        deadline = step.deadline if step.deadline is not None else round(DEFAULT_DEADLINE * 1e9)
         steps = tuple(map(slower, step.steps))
-        return step.model_copy(update={"deadline": deadline * factor if step.is_masters else None, "steps": steps})
+        deadline = round(step.as_action(0).deadline * factor * 1e9) if step.is_masters else None
+        return step.model_copy(update={"deadline": deadline, "steps": steps})
 
     steps = {key: tuple(map(slower, getattr(variant.definition, key))) for key in ("setup", "steps", "teardown")}
     return replace(variant, definition=variant.definition.model_copy(update=steps))

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 
 from mbusbench.definition.document import read_document
@@ -20,9 +19,8 @@ _TOKEN = re.compile(r'\s*(?:(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<word>(?:\[
 Test = Callable[[Variant], bool]
 
 
-@lru_cache(maxsize=1)
 def shipped() -> Path:
-    """The directory of the scenarios that come with the package."""
+    """The directory of the scenarios that come with the package: relative, where it is below the current one."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "_data" / "scenarios"
     found = installed if installed.is_dir() else package.parent / "scenarios"

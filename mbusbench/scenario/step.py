@@ -13,6 +13,8 @@ from mbusbench.definition.validation import Definition, did_you_mean, mistake, s
 from mbusbench.scenario.driver.action import ACTIONS, DEFAULT_DEADLINE, EVERYTHING, Action
 
 BENCH_ACTIONS = ("wait", "power-cycle", "arm", "clear", "change", "remove", "restore", "parallel")
+DEADLINE_OF_A_TURN = 30.0
+"""Seconds, of each target and repetition but the first."""
 _SECONDARY = re.compile(r"[0-9A-Fa-f]{16}")
 _RANGE = re.compile(r"[0-9]{1,3}(-[0-9]{1,3})?")
 _ARGUMENTS = {
@@ -145,9 +147,14 @@ class Step(Definition):
             subcode=self.subcode,
             time=self.time,
             data=self.data,
-            deadline=_seconds(self.deadline) or DEFAULT_DEADLINE,
+            deadline=_seconds(self.deadline) or _deadline(max(1, len(targets)) * (self.repeat or 1)),
             step=number,
         )
+
+
+def _deadline(turns: int) -> float:
+    """What even a master has that waits for seconds where nothing comes."""
+    return DEFAULT_DEADLINE + (turns - 1) * DEADLINE_OF_A_TURN
 
 
 def _seconds(duration: int | None) -> float | None:

@@ -6,9 +6,9 @@ reset after an answer.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED, SecondaryAddress
 from mbusbench.codec.control_field import SND_NKE
@@ -66,7 +66,7 @@ def _starts(targets: Sequence[Target], step: PerformedStep, traffic: Traffic, tr
     starts = [step.result.started]
     pause = round((step.action.interval or 0) * 0.9e9)
     if pause and len(set(targets)) == 1:
-        return starts + _after_pauses(frames, pause, len(targets) - 1, traffic)
+        return [*starts, *_after_pauses(len(targets) - 1, pause, frames, traffic, truth)]
     last: MasterFrame | None = None
     for frame in frames:
         current = len(starts) - 1
@@ -92,13 +92,19 @@ def _is_good(answer: TimedFrame, request: MasterFrame) -> bool:
     return request.address in (BROADCAST_REPLY, SELECTED) or getattr(item, "address", None) == request.address
 
 
-def _after_pauses(frames: Sequence[MasterFrame], pause: int, most: int, traffic: Traffic) -> list[int]:
-    """Where the turns of one target begin that come after pauses: after the longest, where there are too many."""
-    silences = [
-        (frame.start - _over(last, frame.start, traffic), frame.start) for last, frame in itertools.pairwise(frames)
-    ]
-    longest = sorted((each for each in silences if each[0] >= pause), reverse=True)[:most]
-    return sorted(start for _, start in longest)
+def _after_pauses(count: int, pause: int, frames: Sequence[MasterFrame], traffic: Traffic, truth: Truth) -> list[int]:
+    """The frames behind pauses between turns, at most `count`.
+
+    A master may wait as long for an answer: what repeats a frame that got no data is less likely to be another turn,
+    and so is what comes after a shorter pause.
+    """
+    found = []
+    for before, frame in pairwise(frames):
+        silence = frame.start - _over(before, frame.start, traffic)
+        if silence >= pause:
+            is_repeat = before.raw == frame.raw and not truth.between(before.start, frame.start)
+            found.append((is_repeat, -silence, frame.start))
+    return sorted(start for _, _, start in sorted(found)[:count])
 
 
 def _over(frame: MasterFrame, before: int, traffic: Traffic) -> int:

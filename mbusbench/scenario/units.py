@@ -5,11 +5,13 @@ Energy in Wh and J are one dimension, and so are power in W and J/h. A unit that
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import NamedTuple
 
 _KILO, _MEGA, _GIGA, _TERA = 10**3, 10**6, 10**9, 10**12
-_SAME = {"m³": "m3", "m^3": "m3", "m³/h": "m3/h", "m³/min": "m3/min", "m³/s": "m3/s", "C": "°C"}
+_SAME = {"C": "°C"}
+_CUBIC = re.compile(r"(?<=m)(?:³|\^3)")
 
 #: unit -> (unit of the dimension, what one is worth in it)
 UNITS: dict[str, tuple[str, Fraction]] = {
@@ -76,7 +78,10 @@ class Quantity(NamedTuple):
 
 def canonical_unit(unit: str | None) -> str | None:
     """The unit as the table writes it; None for none."""
-    return None if not unit else _SAME.get(unit.strip(), unit.strip())
+    if not unit:
+        return None
+    plain = _CUBIC.sub("3", unit.strip())
+    return _SAME.get(plain, plain)
 
 
 def is_known_unit(unit: str | None) -> bool:

@@ -16,13 +16,15 @@ RULES = {
     "late-answer": "The answer belongs to a request that the master had given up, or was about to repeat.",
     "unasked-answer": "A slave sends only when it was asked, and once.",
     "foreign-answer": "The answer to a primary address carries that address.",
-    "wrong-answer": "SND_NKE and SND_UD are answered by a single character, REQ_UD1 and REQ_UD2 by RSP_UD or E5.",
+    "wrong-answer": "SND_NKE and SND_UD are answered by a single character, REQ_UD1 and REQ_UD2 by RSP_UD "
+    "(C 08, 18, 28, 38) or E5.",
     "garbled-answer": "An answer is a valid frame, without parity and framing errors.",
     "collision": "One slave sends at a time.",
     "repeat-differs": "A request with an unchanged FCB is answered by the same telegram again.",
     "garbled-request": "What a master sends is a valid frame.",
     "unknown-request": "A master sends SND_NKE, SND_UD, REQ_UD1 and REQ_UD2, with the PRM bit set.",
-    "request-during-answer": "A master does not send while a slave does.",
+    "request-during-answer": "A master does not send while a slave does; what has lasted less than two "
+    "characters, it cannot know of.",
     "request-before-timeout": "A master waits 330 bit times + 50 ms for an answer before it sends again.",
     "no-idle-time": "After a faulty answer the line is idle for 33 bit times before the master sends again.",
     "too-many-attempts": "A request is repeated twice at most.",

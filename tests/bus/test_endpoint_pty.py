@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from mbusbench.bus import VirtualBus
+from mbusbench.bus import Fault, VirtualBus
 from mbusbench.bus.endpoints.pty import ServedPty
 from mbusbench.errors import MBusConnectionError
 from mbusbench.master import MBusMaster
@@ -274,3 +274,12 @@ async def test_socat_passes_a_pseudo_terminal_on(tmp_path: Path, socat: str) -> 
         finally:
             relay.terminate()
             relay.wait()
+
+
+async def test_bus_that_ends_the_connection_hangs_the_terminal_up(tmp_path: Path) -> None:
+    bus = water_bus(tmp_path)
+    bus.faults.arm(Fault("cut", frame="RSP_UD", do={"disconnect": {"after": 12}}))
+    async with bus.serve("pty://") as server, MBusMaster(server.url, reconnect=0) as master:
+        with pytest.raises(MBusConnectionError):
+            await master.query(5)
+        assert not os.path.exists(server.url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame import ACK, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import Reject, RejectReason
 from mbusbench.protocol.exchange import Exchange
 from mbusbench.protocol.link_state import LinkState
@@ -13,7 +13,7 @@ from mbusbench.protocol.outcome import Received, Reply, WrongAddress
 from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.verdict import Column
 from tests.mutants import Mutant
-from tests.mutants.links import linked_by, long_frame, reading_loosely
+from tests.mutants.links import AnyByte, linked_by, long_frame, reading_by, reading_loosely
 from tests.mutants.making import lying, patched, with_options
 
 _take = MasterLink._take
@@ -42,10 +42,6 @@ def _take_echo_for_noise(link: MasterLink, item: Received, now: int) -> None:
 def _without_checksum(data: bytes) -> LongFrame | None:
     whole = len(data) > 8 and data[0] == data[3] == 0x68 and data[1] == data[2] and data[-1] == 0x16
     return long_frame(data) if whole and len(data) == data[1] + 6 else None
-
-
-def _any_byte(data: bytes) -> Frame | None:
-    return ACK if len(data) == 1 else None
 
 
 def _first_acknowledge(link: MasterLink, frame: SingleCharacter | ShortFrame, now: int, exchange: Exchange) -> None:
@@ -139,7 +135,7 @@ MUTANTS = [
         Column.REPORT,
         patched(MasterLink, _take_acknowledge=_first_acknowledge),
     ),
-    Mutant("MUT-BUS-COL-02b", "BUS-COL-02", "one byte is E5", Column.REPORT, reading_loosely(_any_byte)),
+    Mutant("MUT-BUS-COL-02b", "BUS-COL-02", "one byte is E5", Column.REPORT, reading_by(AnyByte)),
     Mutant(
         "MUT-BUS-ECH-01a",
         "BUS-ECH-01",
@@ -169,6 +165,8 @@ MUTANTS = [
         linked_by(_GivesUpOnForeigners),
     ),
     Mutant("MUT-BUS-NOI-01", "BUS-NOI-01", "does not empty its input", Column.REPORT, linked_by(_KeepsInput)),
-    Mutant("MUT-BUS-TCP-01a", "BUS-TCP-01", "one receive is an answer", Column.WIRE, linked_by(_OneReceive)),
+    Mutant(
+        "MUT-BUS-TCP-01a", "BUS-TCP-01", "one receive is an answer", Column.WIRE, linked_by(_OneReceive), is_sane=False
+    ),
     Mutant("MUT-BUS-TCP-01b", "BUS-TCP-01", "knows no latency", Column.REPORT, with_options(latency=0)),
 ]

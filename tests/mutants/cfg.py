@@ -128,6 +128,15 @@ def _an_hour_less(when: datetime) -> Payload:
     return _set_clock(when.replace(hour=when.hour - 1))
 
 
+def _midnight_is_24(when: datetime) -> Payload:
+    ci, data = _set_clock(when)
+    return ci, data[:3] + bytes((data[3] | 24,)) + data[4:] if when.hour == 0 else data
+
+
+def _wrong_for_the_fastest(baud: int) -> Payload:
+    return _set_baud_rate(19200 if baud == 38400 else baud)
+
+
 def _with_vife(when: datetime) -> Payload:
     ci, data = _set_clock(when)
     return ci, b"\x04\xed\x00" + data[2:]
@@ -236,6 +245,13 @@ MUTANTS = [
         Verdict.NON_STRICT,
     ),
     Mutant(
+        "MUT-CFG-BAU-01c",
+        "CFG-BAU-01",
+        "knows seven rates",
+        Column.WIRE,
+        patched(commands, set_baud_rate=_wrong_for_the_fastest),
+    ),
+    Mutant(
         "MUT-CFG-BAU-02a",
         "CFG-BAU-02",
         "trusts E5",
@@ -291,6 +307,13 @@ MUTANTS = [
         "sends it to all",
         Column.WIRE,
         patched(master_commands, set_clock=_clock_for_all),
+    ),
+    Mutant(
+        "MUT-CFG-CLK-01f",
+        "CFG-CLK-01",
+        "calls midnight 24 o'clock",
+        Column.WIRE,
+        patched(commands, set_clock=_midnight_is_24),
     ),
     Mutant("MUT-CFG-CLK-01e", "CFG-CLK-01", "writes twice", Column.WIRE, patched(clock, send_user_data=_twice)),
     Mutant(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mbusbench.bus.endpoints.memory import MemoryStream
 from mbusbench.codec.control_field import FCB, FCV
-from mbusbench.codec.frame import Frame, LongFrame, ShortFrame, decode_frame
+from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, decode_frame
 from mbusbench.codec.frame_reader import FrameReader, Reject
 from mbusbench.master import master
 from mbusbench.protocol import master_link
@@ -65,6 +64,15 @@ def reading_loosely(loose: Loose, *, at_rest: bool = False) -> Making:
             return super().clear()
 
     return reading_by(LooseReader)
+
+
+class AnyByte(FrameReader):
+    """A byte that begins no frame is E5 to it, whatever it is."""
+
+    def receive(self, data: bytes, wrong: Sequence[int] = ()) -> list[Frame | Reject]:
+        if len(data) == 1 and not self.pending and data[0] not in (0x10, 0x68):
+            return [ACK]
+        return super().receive(data, wrong)
 
 
 def linked_by(link: type[MasterLink]) -> Making:
@@ -137,8 +145,6 @@ sharing_one_bit = patched(
     forget=lambda self, address=None: None,
 )
 """One frame count bit for all addresses."""
-by_character = patched(MemoryStream, take_whole_answers=lambda self: None)
-"""Answers come character by character, so that limits within an answer are met."""
 without_toggling = patched(MasterFcb, success=lambda self, *of: None)
 taking_copies = together(
     patched(LateAnswers, is_copy=lambda self, *of: False),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mbusbench.codec.address import SELECTED
 from mbusbench.codec.control_field import FCB, FCV, SND_NKE
-from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
+from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame
 from mbusbench.codec.frame_reader import FrameReader, Reject
 from mbusbench.codec.telegram import Telegram
 from mbusbench.master.freshness import Freshness
@@ -21,9 +21,9 @@ from mbusbench.scenario.report import MeterReport
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.mutants import Mutant
 from tests.mutants.links import (
+    AnyByte,
     KeepsInput,
     TogglesOnRepeats,
-    by_character,
     linked_by,
     long_frame,
     reading_by,
@@ -88,10 +88,6 @@ def _what_came(data: bytes) -> LongFrame | None:
     """The header and the records that are there, where they end with one."""
     is_start = len(data) > 8 and data[0] == data[3] == 0x68
     return LongFrame(data[4], data[5], data[6], data[7:]) if is_start and len(data) < data[1] + 6 else None
-
-
-def _any_character(data: bytes) -> SingleCharacter | None:
-    return ACK if len(data) == 1 else None
 
 
 class _SmallBuffer(FrameReader):
@@ -271,7 +267,7 @@ FRAMES = [
         "LL-CHK-03",
         "waits for ever for the rest",
         Column.TIMING,
-        together(by_character, linked_by(_WaitsForEver)),
+        linked_by(_WaitsForEver),
     ),
     Mutant("MUT-LL-CHK-03c", "LL-CHK-03", "does not repeat", Column.WIRE, with_options(retries=0)),
     Mutant(
@@ -301,7 +297,7 @@ FRAMES = [
         "LL-CHK-07",
         "the first byte must fit",
         Column.REPORT,
-        together(by_character, reading_by(_FirstByteMustFit)),
+        reading_by(_FirstByteMustFit),
         Verdict.NON_STRICT,
     ),
     Mutant(
@@ -316,7 +312,7 @@ FRAMES = [
         "LL-CHK-08",
         "a frame has to be all that came",
         Column.REPORT,
-        together(by_character, reading_by(_WholeOrNothing)),
+        reading_by(_WholeOrNothing),
         Verdict.NON_STRICT,
     ),
 ]
@@ -330,7 +326,7 @@ ACKNOWLEDGES = [
         lying(_unspecified),
         Verdict.NON_STRICT,
     ),
-    Mutant("MUT-LL-ACK-02a", "LL-ACK-02", "any byte is E5", Column.REPORT, reading_loosely(_any_character)),
+    Mutant("MUT-LL-ACK-02a", "LL-ACK-02", "any byte is E5", Column.REPORT, reading_by(AnyByte)),
     Mutant("MUT-LL-ACK-02b", "LL-ACK-02", "does not repeat", Column.WIRE, with_options(retries=0)),
     Mutant(
         "MUT-LL-ACK-03a",

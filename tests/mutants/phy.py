@@ -19,8 +19,8 @@ from mbusbench.protocol.procedures import Procedure
 from mbusbench.scenario.verdict import Column, Verdict
 from mbusbench.timing import bit_time
 from tests.mutants import Mutant
-from tests.mutants.links import by_character, linked_by
-from tests.mutants.making import patched, together, with_options
+from tests.mutants.links import linked_by
+from tests.mutants.making import patched, with_options
 
 _run = Runner.run
 _write = Runner._write
@@ -61,7 +61,8 @@ class _ShortPause(MasterLink):
 
     def set_baudrate(self, baudrate: int) -> None:
         super().set_baudrate(baudrate)
-        self._settle = self._gap = self._character
+        self._settle = self._character
+        self._gap = 2 * self._character
 
 
 class _Impatient(MasterLink):
@@ -146,14 +147,14 @@ MUTANTS = [
         "PHY-GAP-02",
         "2 s for a whole frame",
         Column.REPORT,
-        together(by_character, linked_by(_TwoSeconds)),
+        linked_by(_TwoSeconds),
     ),
     Mutant(
         "MUT-PHY-GAP-02b",
         "PHY-GAP-02",
         "5 s for a whole frame",
         Column.REPORT,
-        together(by_character, linked_by(_FiveSeconds)),
+        linked_by(_FiveSeconds),
     ),
     Mutant(
         "MUT-PHY-OUT-01a",

@@ -39,8 +39,8 @@ def test_a_mutant_is_failed_by_the_case_that_names_it(mutant: Mutant) -> None:
 
 def test_each_case_has_a_mutant_and_each_mutant_a_case() -> None:
     named = {mutant.case for mutant in every_mutant()}
-    assert not set(CASES) - named
-    assert not named - set(CASES)
+    assert sorted(set(CASES) - named) == []
+    assert sorted(named - set(CASES)) == []
 
 
 def test_mutants_are_named_by_their_case_and_told_apart() -> None:

@@ -122,7 +122,7 @@ KEYS = {
     "masters": "master name transport sha256 claims problem counts xfail xpass exit_code cases",
     "masters.cases": "id title level rule intent source file verdict columns excused notes variants",
     "masters.cases.variants": "name variant verdict columns reason findings expected steps wire faults load lag "
-    "seconds repeat trace",
+    "seconds repeat trace again",
     "masters.cases.variants.findings": "column verdict text invariant line",
     "masters.cases.variants.steps": "name action arguments outcome exit_status problem report output",
 }

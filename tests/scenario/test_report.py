@@ -139,6 +139,7 @@ def test_report_that_contradicts_itself_is_named(
         (0.001, "m3", 1, "l", True),
         (1, "l", Fraction(1, 1000), "m³", True),
         (12345.678, "m3", 12345678, "l", True),
+        (0.113, "m^3/h", 113, "l/h", True),
         (12345.679, "m3", 12345678, "l", False),
         (99999998, "l", 99999999, "l", False),
         (123456789012.4, "l", 123456789012, "l", False),

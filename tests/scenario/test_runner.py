@@ -12,8 +12,8 @@ from mbusbench.scenario.baseline import read_baseline
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
 from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.output.results import MasterResult, VariantResult
-from mbusbench.scenario.runner import MasterRun, Options
+from mbusbench.scenario.output.results import FindingResult, MasterResult, VariantResult
+from mbusbench.scenario.runner import MasterRun, Options, Task
 from mbusbench.scenario.selection import catalogue, read_cases, sanity_at_the_ends
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict
 from tests.scenario.suites import CASES, driver, scenario, suite
@@ -253,6 +253,28 @@ def test_sanity_is_passed_first_and_last(tmp_path: Path) -> None:
     names = [each.name for each in seen]
     assert (names[0], names[-1]) == ("SAN-01", "SAN-02")
     assert run.result().problem is None
+
+
+@pytest.mark.parametrize(("second", "expected"), [("pass", "pass"), ("fail", "fail"), ("inconclusive", "inconclusive")])
+def test_what_was_inconclusive_is_run_once_more_and_a_fail_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str, expected: str
+) -> None:
+    runs: list[str] = []
+
+    def perform(task: Task) -> VariantResult:
+        runs.append(task.name)
+        first = {"TST-01": "inconclusive", "TST-02": "fail", "TST-03": "pass"}[task.name]
+        verdict = Verdict(first if runs.count(task.name) == 1 else second)
+        finding = FindingResult(column=Column.TIMING, verdict=verdict, text=f"run {len(runs)}")
+        return VariantResult(
+            name=task.name, variant="", verdict=verdict, columns={Column.TIMING: verdict}, findings=(finding,)
+        )
+
+    monkeypatch.setattr("mbusbench.scenario.runner.perform", perform)
+    result = ran(read_cases([suite(tmp_path, "TST-01", "TST-02", "TST-03")]))
+    assert runs == ["TST-01", "TST-02", "TST-03", "TST-01"]
+    assert verdicts(result) == {"TST-01": expected, "TST-02": "fail", "TST-03": "pass"}
+    assert result.cases[0].variants[0].again == ("T inconclusive: run 1",)
 
 
 def test_interrupted_run_has_what_there_was(tmp_path: Path) -> None:

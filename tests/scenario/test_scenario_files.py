@@ -184,3 +184,19 @@ def test_pauses_within_frames_are_looked_at(tmp_path: Path) -> None:
     judgement = judged(tmp_path, "steps: {read: 5}\nexpect: {timing: {within: REQ_UD2 5, least: 1ms}}\n")
     assert judgement.columns[Column.TIMING] is Verdict.FAIL
     assert judgement.findings[0].text.startswith("pause within REQ_UD2 5: expected at least 1ms, saw 0.000 ms")
+
+
+@pytest.mark.parametrize(
+    ("step", "deadline"),
+    [
+        ("{read: 5}", 60),
+        ("{read: 5, repeat: 3}", 120),
+        ("{read: [5, 6], repeat: 2}", 150),
+        ("{scan: 0-5}", 60),
+        ("{search: }", 60),
+        ("{read: 5, repeat: 3, deadline: 7s}", 7),
+    ],
+)
+def test_deadline_grows_with_what_is_asked_for(tmp_path: Path, step: str, deadline: float) -> None:
+    (variant,) = written(tmp_path, f"steps: {step}\nexpect: {{report: value}}\n")
+    assert variant.definition.steps[0].as_action(0).deadline == deadline

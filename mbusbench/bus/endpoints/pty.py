@@ -68,6 +68,9 @@ class ServedPty(ServedEndpoint):
         if self._is_linked and self._link is not None:
             self._is_linked = False
             unlink_from(self._link, self.device)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for end in (self._bus_end, self._master_end):
             if end >= 0:
                 os.close(end)
@@ -92,6 +95,7 @@ class ServedPty(ServedEndpoint):
             self._driver.loop.remove_reader(self._bus_end)
             self._driver.detach(self._port)
             self._port = None
+            self._hang_up()
 
     def _set_up(self) -> None:
         """Raw, and at the rate of the bus until a master sets another."""

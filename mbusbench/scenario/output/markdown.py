@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 MOST = 300
 
 
-def encode(results: Results, *, heading: str = "Conformance", repeat: bool = True) -> str:
+def encode(results: Results, *, heading: str = "Masters by cases", repeat: bool = True) -> str:
     """The whole page. Without `repeat` the commands that repeat a case are left out."""
     return "\n".join([*_page(results, heading, repeat), ""])
 

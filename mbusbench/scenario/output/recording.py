@@ -57,6 +57,7 @@ def recorded(variant: Variant, judgement: Judgement, seconds: float, directory: 
         steps=tuple(_step(each) for each in observation.steps[:MOST_STEPS]) if observation else (),
         wire=tuple(wire),
         faults=dict(observation.fired) if observation else {},
+        load=judgement.load,
         lag=observation.lag if observation else None,
         seconds=round(seconds, 3),
         repeat=judgement.repeat,

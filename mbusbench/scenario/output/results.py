@@ -54,8 +54,8 @@ class StepSeen(_Result):
 class VariantResult(_Result):
     """One variant of a case. `columns` has only those that were looked at; `wire` is the annotated log of the line.
 
-    `excused` are columns of which the baseline knows that they fail. `lag` is the longest that the host was late, in
-    ns, None in virtual time. `trace` is the file of its events, below the directory of artefacts.
+    `lag` is the longest that the host was late, in ns, None in virtual time. `again` is what an earlier run could not
+    tell, after which this one was made. `trace` is the file of its events, below the directory of artefacts.
     """
 
     name: str
@@ -73,6 +73,7 @@ class VariantResult(_Result):
     seconds: float = 0.0
     repeat: str = ""
     trace: str | None = None
+    again: tuple[str, ...] = ()
 
 
 class CaseResult(_Result):

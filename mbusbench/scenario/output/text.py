@@ -101,6 +101,10 @@ def details(case: CaseResult) -> Iterator[str]:
             yield f"{_INDENT}  {one_line(str(finding))}"
         if len(wanted) > MOST_FINDINGS:
             yield f"{_INDENT}  and {len(wanted) - MOST_FINDINGS} more findings"
+        if variant.again:
+            yield f"{_INDENT}  run again, since at first: {one_line(variant.again[0])}"
+        if variant.load is not None:
+            yield f"{_INDENT}  bus load: {variant.load}"
         yield from (f"{_INDENT}  {line}" for line in excerpt(variant))
         yield f"{_INDENT}{variant.repeat}"
 
