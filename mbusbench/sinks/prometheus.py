@@ -101,9 +101,11 @@ class PrometheusSink:
             del self._readings[place]
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
+        """Who the meters are and their values, as they are now: what a registry asks a collector for."""
         yield self._information()
         yield from self._values()
+
+    readings = collect
 
     def _information(self) -> Metric:
         from prometheus_client.core import GaugeMetricFamily
