@@ -148,6 +148,12 @@ class PrometheusSink:
         if self.sinks is not None:
             yield from _sink_metrics(self.sinks())
 
+    def readings(self) -> Iterator[Metric]:
+        """Who the meters are and their values alone, for a page that has the state of everything from elsewhere."""
+        info, *_ = self._meters()
+        yield info
+        yield from self._values()
+
     def _meters(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily
 
