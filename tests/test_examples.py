@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import environment, served
+from tests.cli.running import environment, run, served
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 OWN_MASTER = EXAMPLES / "pytest-own-master"
@@ -31,6 +31,17 @@ def test_meters_of_the_example_bus_are_read_and_a_missing_one_is_named() -> None
     assert (done.returncode, done.stderr) == (1, "50: no-answer\n")
     assert "KAM 00012345 energy 168040 kWh" in done.stdout
     assert "KAM 65123517 volume 8.063 m³" in done.stdout
+
+
+def test_meters_of_the_example_bus_are_polled(tmp_path: Path) -> None:
+    with served(str(EXAMPLES / "bus.yaml"), "--tcp", "127.0.0.1:0") as bus:
+        text = (EXAMPLES / "poller.yaml").read_text(encoding="utf-8")
+        config = tmp_path / "poller.yaml"
+        config.write_text(text.replace("port: 10001", f"port: {bus.ready['ports'][0]['port']}"), encoding="utf-8")
+        done = run("poll", "--once", str(config))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "energy    168.04   MWh    good" in done.stdout
+    assert done.stdout.count("house  KAM-") == 3
 
 
 def test_bus_and_master_share_a_process() -> None:

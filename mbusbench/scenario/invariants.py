@@ -118,10 +118,10 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
 
 
 def _in_a_row(attempts: Sequence[TimedFrame], seen: Seen) -> list[list[TimedFrame]]:
-    """Attempts over one connection: where the bus closes it, another one begins anew."""
+    """Attempts without anything between that may count as an answer, and over one connection."""
     rows: list[list[TimedFrame]] = []
     for frame in attempts:
-        if not rows or seen.evidence.hung_up(rows[-1][-1].start, frame.start):
+        if not rows or seen.evidence.may_have_ended(rows[-1][-1], frame.start):
             rows.append([])
         rows[-1].append(frame)
     return rows

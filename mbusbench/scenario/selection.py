@@ -74,11 +74,17 @@ def read_cases(paths: Iterable[str | os.PathLike[str]]) -> list[Variant]:
             wrong.append(str(error))
     if wrong:
         raise DefinitionError("\n".join(wrong))
-    twice: dict[str, Path] = {}
+    known: dict[str, Path] = {}
     for variant in found:
-        other = twice.setdefault(variant.name, variant.path)
+        other = known.setdefault(variant.name, variant.path)
         if other != variant.path:
             raise DefinitionError(f"{variant.path}: {variant.name} is in {other}, too")
+    if len(known) < len(found):
+        names = [each.name for each in found]
+        same = next(each for each in found if names.count(each.name) > 1)
+        raise DefinitionError(
+            f"{same.path}: two variants are called {same.name}: parameters that are mappings need a name"
+        )
     return found
 
 

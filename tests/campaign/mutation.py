@@ -4,8 +4,9 @@
 
 Changes are made in what only a master has (its link, its frame count bits, its procedures, its freshness), and only in
 lines that the catalogue's cases run through: a comparison the other way, a number off by one, a condition negated, a
-statement left away, a sign turned. A change that no case fails is a survivor: it means nothing different on the wire,
-in the report and in time, or the catalogue has a gap. Each one runs in a process of its own.
+statement left away, a sign turned. Not among them is what only decides in which order a search asks. A change that no
+case fails is a survivor: it means nothing different on the wire, in the report and in time, or the catalogue has a gap.
+Each one runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ MODULES = (
     "mbusbench.protocol.exchange",
     "mbusbench.protocol.fcb",
     "mbusbench.protocol.procedures.*",
-    "mbusbench.protocol.procedures.search.*",
+    "mbusbench.protocol.procedures.search.ask",
+    "mbusbench.protocol.procedures.search.mask",
     "mbusbench.master.master",
     "mbusbench.master.commands",
     "mbusbench.master.freshness",
@@ -112,7 +114,9 @@ class _Changer(ast.NodeTransformer):
         return self.wanted == len(self.changes) - 1
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node if node.name in self._left_out else self.generic_visit(node)
+        if node.name not in self._left_out:
+            node.body = [self.visit(each) for each in node.body]
+        return node
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         return node
@@ -318,6 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--judge", nargs=2, metavar=("MODULE", "INDEX"), help="one change; used by itself")
+    parser.add_argument("--only", metavar="TEXT", default="", help="modules with this in their name")
     parser.add_argument("--out", type=Path, help="write results as JSON lines")
     options = parser.parse_args(arguments)
     if options.judge:
@@ -327,6 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     known, lines = reference()
     results = []
+    lines = {module: seen if options.only in module else set() for module, seen in lines.items()}
     for each in sample(options.count, options.seed, lines):
         results.append(judged_in_a_process(each, known))
         print(f"{results[-1].verdict:<9} {each}  [{results[-1].by}] {results[-1].finding}", flush=True)

@@ -19,8 +19,6 @@ from mbusbench.sinks.sink import ConnectionState, ConnectionStatus, MeterStatus
 promql = pytest.importorskip("promql_parser", reason="promql-parser is not installed (extra `examples`)")
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed (extra `poller`)")
 
-pytest.importorskip("mbusbench.sinks.prometheus", reason="there is no such sink yet")
-
 DOCKER = Path(__file__).resolve().parent.parent.parent / "docker"
 DASHBOARD = json.loads((DOCKER / "grafana" / "dashboards" / "mbusbench.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
