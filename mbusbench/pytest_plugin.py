@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mbusbench.bus import VirtualBus
+    from mbusbench.scenario.collecting import Settings
     from mbusbench.testing import Check, ServedBus, Watch
 
 MARKER = (
@@ -37,6 +38,7 @@ class _State:
         self.failed = False
 
 
+_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _STATE = pytest.StashKey[_State]()
 
 
@@ -45,6 +47,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mbus-seed", metavar="N", help="another series of seeds, for all but markers with one")
     group.addoption("--mbus-check", choices=CHECKS, help="what at the end of a test is an error (default: all)")
     group.addoption("--mbus-trace-dir", metavar="DIR", help="write the traces of failed tests to this directory")
+    group.addoption(
+        "--mbus-scenarios", action="store_true", help="collect *.scenario.yaml and scenarios/ as tests of a master"
+    )
+    group.addoption("--mbus-master", metavar="DRIVER", help="the master of scenarios (default: builtin)")
+    group.addoption("--mbus-transport", metavar="NAME", help="how it reaches the bus: tcp, tty or rfc2217")
+    parser.addini("mbus_scenarios", "as --mbus-scenarios", type="bool", default=False)
+    parser.addini("mbus_master", "as --mbus-master; a driver file relative to the root directory", default="builtin")
+    parser.addini("mbus_transport", "as --mbus-transport", default="tcp")
+    parser.addini("mbus_strict", "a scenario that is non-strict is a failure", type="bool", default=False)
+    parser.addini("mbus_allow_inconclusive", "an inconclusive scenario is skipped", type="bool", default=False)
     parser.addini("mbus_bus", "bus file of tests whose marker names none, relative to the root directory")
     parser.addini("mbus_seed", "as --mbus-seed", default="")
     parser.addini("mbus_check", f"as --mbus-check: {', '.join(CHECKS)}", default="all")
@@ -61,6 +73,39 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, value in (("--mbus-seed", _option(config, "mbus_seed")), ("mbus_trace_lines", _lines_text(config))):
         if value and not value.isdecimal():
             raise pytest.UsageError(f"{name}: {value!r} is not a number from 0")
+    if config.getoption("mbus_scenarios") or config.getini("mbus_scenarios"):
+        config.stash[_SETTINGS] = _scenario_settings(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    settings = parent.config.stash.get(_SETTINGS, None)
+    if settings is None or file_path.suffix not in (".yaml", ".yml"):
+        return None
+    from mbusbench.scenario import collecting
+
+    if not collecting.is_wanted(file_path):
+        return None
+    return collecting.ScenarioFile.of(parent, file_path, settings)
+
+
+def _scenario_settings(config: pytest.Config) -> Settings:
+    from mbusbench.scenario import collecting
+
+    directory = _option(config, "mbus_trace_dir")
+    master = _option(config, "mbus_master")
+    beside = config.rootpath / master
+    if master.endswith((".yaml", ".yml")) and beside.is_file():
+        master = os.path.relpath(beside)
+    collecting.master_of(master)
+    return collecting.Settings(
+        master,
+        collecting.transport_of(_option(config, "mbus_transport")),
+        int(_option(config, "mbus_seed") or 0),
+        config.getini("mbus_strict"),
+        config.getini("mbus_allow_inconclusive"),
+        config.rootpath / directory if directory else None,
+        config.getini("mbus_trace_of") == "all",
+    )
 
 
 @pytest.fixture

@@ -465,7 +465,7 @@ def test_every_option_and_key_is_documented(project: pytest.Pytester) -> None:
     docs = (ROOT / "docs" / "pytest-plugin.md").read_text(encoding="utf-8")
     shown = text(run(project, "--help"))
     names = set(re.findall(r"--mbus-[a-z-]+", shown)) | set(re.findall(r"^  (mbus_\w+) \(", shown, re.MULTILINE))
-    assert len(names) == 10
+    assert len(names) == 18
     keys = set(signature(sources.build).parameters) - {"fallback_seed"} | {"check", "allow"} | MASTER_RULES
     assert [name for name in sorted(names | keys) if f"`{name}" not in docs] == []
     markers = text(run(project, "--markers"))

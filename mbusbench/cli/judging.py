@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -134,8 +136,10 @@ def _check_directory(path: Path) -> None:
 
 
 def _performed(runs: Sequence[MasterRun]) -> bool:
-    """Whether it was interrupted."""
+    """Whether it was interrupted, by Ctrl-C or by SIGTERM."""
     with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
         advance = _progress_bar(stack, sum(len(run.variants) for run in runs))
         try:
             for run in runs:

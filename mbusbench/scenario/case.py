@@ -18,7 +18,7 @@ from mbusbench.scenario.expectation.result import judge_report, mismatch, told
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
-from mbusbench.scenario.invariants import judge_invariants
+from mbusbench.scenario.invariants import invented, judge_invariants
 from mbusbench.scenario.load import bus_load
 from mbusbench.scenario.matrix import Variant
 from mbusbench.scenario.observation import Observation
@@ -31,6 +31,7 @@ from mbusbench.trace.event import Kind, TraceEvent
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
 
 _TRUTH = frozenset({"INV-15", "INV-16", "INV-17"})
+_WHATEVER_THE_LAG = frozenset({"INV-04", "INV-09", "INV-10", "INV-11", "INV-12", "INV-17"})
 _LONGEST_HOLE = 50_000_000
 """ns by which characters may be late, and no master gives their answer up for it."""
 
@@ -253,16 +254,31 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
     """
     if not seen.lag:
         return findings
-    answered_late = _answered_late(seen)
+    answered_late = seen.observation.stall >= _LONGEST_HOLE or _answered_late(seen)
     if not answered_late and not _tore(seen):
         return findings
     return [
         replace(each, verdict=Verdict.INCONCLUSIVE, text=f"the bench was late: {each.text}")
         if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
+        and not _is_certain(each, seen)
         and (answered_late or not (each.is_untrue or each.invariant in _TRUTH))
         else each
         for each in findings
     ]
+
+
+def _is_certain(finding: Finding, seen: Seen) -> bool:
+    """Whether no lag can explain it: what is no frame, a command that nobody asked for, an invented value, a crash."""
+    if finding.invariant in _WHATEVER_THE_LAG:
+        return True
+    if finding.invariant == "INV-15":
+        return any(invented(turn, seen) for turns in seen.turns for turn in turns)
+    if finding.invariant == "INV-16":
+        return not seen.truth.telegrams and not seen.truth.acknowledges(0, seen.observation.events[-1].end)
+    return any(
+        step.result.outcome == "crash" and finding.text.startswith(f"{step.action.name}: ")
+        for step in seen.observation.steps
+    )
 
 
 def _answered_late(seen: Seen) -> bool:

@@ -19,6 +19,7 @@ from mbusbench.codec.frame_reader import candidate
 from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.traffic import MasterFrame, Traffic
 from mbusbench.timing import bit_time, character_time, idle_time, response_window
+from mbusbench.trace.assembly import TimedFrame
 from mbusbench.trace.event import CLOSED, ECHO, FAULT, Kind, TraceEvent
 
 _ROUNDING = 1_000
@@ -110,6 +111,12 @@ class Evidence:
         """Whether the bus closed a connection in this time."""
         index = bisect_left(self._hang_ups, start)
         return index < len(self._hang_ups) and self._hang_ups[index] <= end
+
+    def may_have_ended(self, frame: TimedFrame, until: int) -> bool:
+        """Whether a request may have counted as answered before `until`, or its connection was closed."""
+        if self.hung_up(frame.start, until):
+            return True
+        return any(fits(frame.item, each.item) for each in self.content(frame.end, until).frames())
 
     def content(self, start: int, end: int) -> Content:
         """What arrived in this time: characters that were over by `end`."""

@@ -113,10 +113,10 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
 
 
 def _in_a_row(attempts: Sequence[TimedFrame], seen: Seen) -> list[list[TimedFrame]]:
-    """Attempts over one connection: where the bus closes it, another one begins anew."""
+    """Attempts without anything between that may count as an answer, and over one connection."""
     rows: list[list[TimedFrame]] = []
     for frame in attempts:
-        if not rows or seen.evidence.hung_up(rows[-1][-1].start, frame.start):
+        if not rows or seen.evidence.may_have_ended(rows[-1][-1], frame.start):
             rows.append([])
         rows[-1].append(frame)
     return rows
@@ -268,6 +268,15 @@ def _true_header(entry: MeterReport, came: Sequence[Delivered]) -> Iterator[Find
         if true and str(told_field).upper() not in map(str.upper, true):
             text = f"{name} {told_field} was in no header of this meter, but {' or '.join(true)}: {told(entry)}"
             yield _broken("INV-15", Column.REPORT, text)
+
+
+def invented(turn: Turn, seen: Seen) -> bool:
+    """Whether an entry has a value that no meter ever sent in this case, in whichever readout."""
+    entry = turn.entry
+    if entry is None or turn.step.action.name not in READS:
+        return False
+    came = [each for each in seen.truth.telegrams if fits(each, turn.target)]
+    return any(record.value is not None and not _is_in(record, came) for record in entry.records)
 
 
 def _is_in(record: RecordReport, telegrams: Sequence[Delivered]) -> bool:

@@ -48,6 +48,8 @@ class Observation:
     steps: tuple[PerformedStep, ...]
     fired: Mapping[str, int] = field(default_factory=dict)
     lag: int | None = None
+    stall: int = 0
+    """The longest that the bench itself stood still, in ns; 0 in virtual time."""
     baud: int = 2400
     addresses: tuple[int, ...] = ()
     telegrams: int = 1

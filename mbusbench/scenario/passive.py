@@ -163,8 +163,12 @@ def _step(step: Step, deadline: float) -> Step:
 
 
 def _expectation(expected: Expectation) -> Expectation:
-    """Without sequences, of which nobody knows where they begin, reports, and times that a poller is free to take."""
-    wire = [each for each in expected.wire or () if each.sequence is None and each.order is None and each.per is None]
+    """Without what depends on where a readout begins, whom a poller asks, and when; and without reports."""
+    wire = [
+        each
+        for each in expected.wire or ()
+        if each.sequence is None and each.order is None and each.only is None and each.per is None
+    ]
     timing = [
         each.model_copy(update={"most": None, "tolerated": None})
         for each in expected.timing or ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 from mbusbench.bus.endpoints.driver import driver_of
@@ -26,6 +26,7 @@ from mbusbench.scenario.step import Step
 from mbusbench.scenario.traffic import in_order
 from mbusbench.trace.event import Kind, TraceEvent
 
+_HEARTBEAT = 0.01
 SETTLE = 0.5
 """Seconds after the last step, for what is still on the line."""
 
@@ -57,6 +58,7 @@ class Running:
         self.unfired: list[str] = []
         self._access = BusAccess("")
         self._primed: set[bytes] = set()
+        self._stall = 0
 
     def _held_back(self, faults: Iterable[FaultDefinition]) -> dict[str, FaultDefinition]:
         """Faults that a step arms are not armed before."""
@@ -74,6 +76,8 @@ class Running:
         bus.trace = self._record
         driver = driver_of(bus)
         async with AsyncExitStack() as stack:
+            if not self._master.is_virtual:
+                stack.push_async_callback(_ended, asyncio.create_task(self._watch()))
             options = port_options(bus, self._transport)
             is_virtual, is_served = self._master.is_virtual, self._definition.served
             url = "" if is_virtual else unserved_url(self._transport)
@@ -94,8 +98,17 @@ class Running:
                 await self._all(self._definition.teardown)
             await asyncio.sleep(SETTLE)
         self._note_faults()
-        lag = None if self._master.is_virtual else driver.lag.worst
+        lag = None if self._master.is_virtual else max(driver.lag.worst, self._stall)
         return self._observation(lag)
+
+    async def _watch(self) -> None:
+        """Note how long the bench stands still: what masters send meanwhile seems to come later than it did."""
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(_HEARTBEAT)
+            late = loop.time() - before - _HEARTBEAT
+            self._stall = max(self._stall, round(late * 1e9))
 
     def _prime(self) -> None:
         """Let each meter have sent a telegram before: its memory of the frame count bit is not empty, but 0."""
@@ -180,9 +193,16 @@ class Running:
             tuple(self._steps),
             self._hits,
             lag,
+            self._stall,
             self._bus.baud,
             self.addresses,
             max(readouts, default=1),
             self._bus.speed,
             frozenset(self._primed),
         )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -41,7 +41,7 @@ def scenario_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and _is_scenario(each))
+            files = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and is_scenario(each))
             if not files:
                 raise DefinitionError(f"{path}: there is no scenario in this directory")
         elif path.exists():
@@ -53,7 +53,7 @@ def scenario_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found.values())
 
 
-def _is_scenario(path: Path) -> bool:
+def is_scenario(path: Path) -> bool:
     """What is no part for others is one, so that a scenario with mistakes is not overlooked."""
     if not path.is_file():
         return False
@@ -74,11 +74,17 @@ def read_cases(paths: Iterable[str | os.PathLike[str]]) -> list[Variant]:
             wrong.append(str(error))
     if wrong:
         raise DefinitionError("\n".join(wrong))
-    twice: dict[str, Path] = {}
+    known: dict[str, Path] = {}
     for variant in found:
-        other = twice.setdefault(variant.name, variant.path)
+        other = known.setdefault(variant.name, variant.path)
         if other != variant.path:
             raise DefinitionError(f"{variant.path}: {variant.name} is in {other}, too")
+    if len(known) < len(found):
+        names = [each.name for each in found]
+        same = next(each for each in found if names.count(each.name) > 1)
+        raise DefinitionError(
+            f"{same.path}: two variants are called {same.name}: parameters that are mappings need a name"
+        )
     return found
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from operator import attrgetter
 
 from mbusbench.codec.address import BROADCAST_REPLY, SELECTED
-from mbusbench.codec.control_field import ACD, DFC, REQ_UD2, RSP_UD, function_code
+from mbusbench.codec.control_field import ACD, DFC, PRM, REQ_UD2, RSP_UD, function_code
 from mbusbench.codec.data_field import Value
 from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.telegram import Telegram
@@ -90,7 +90,7 @@ class Truth:
         self.telegrams = [self._delivered(frame) for frame in self._heard if _is_telegram(frame)]
 
     def acknowledges(self, start: int, end: int) -> list[TimedFrame]:
-        """E5 that reached the master without errors."""
+        """E5, or the short frame for it, that reached the master without errors."""
         return [frame for frame in self._heard if start <= frame.start <= end and _is_acknowledge(frame)]
 
     def between(self, start: int, end: int) -> list[Delivered]:
@@ -225,7 +225,10 @@ def _is_telegram(frame: TimedFrame) -> bool:
 
 
 def _is_acknowledge(frame: TimedFrame) -> bool:
-    return isinstance(frame.item, SingleCharacter) and frame.item.code == 0xE5
+    item = frame.item
+    if isinstance(item, ShortFrame):
+        return item.control & (PRM | 0xF) == 0
+    return isinstance(item, SingleCharacter) and item.code == 0xE5
 
 
 def _true(record: MBusSlaveRecord, value: Value) -> TrueRecord:

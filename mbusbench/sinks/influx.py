@@ -10,9 +10,9 @@ import http.client
 from collections.abc import Sequence
 from urllib.parse import urlencode, urlsplit
 
+from mbusbench.definition.secret import Secret
 from mbusbench.sinks.lines import MEASUREMENT, influx_lines
 from mbusbench.sinks.reading import Reading
-from mbusbench.sinks.secret import Secret
 from mbusbench.sinks.sink import SinkError, SinkRefusedError
 from mbusbench.sinks.threads import SideThread
 

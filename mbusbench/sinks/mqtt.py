@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mbusbench import __version__
+from mbusbench.definition.secret import Secret
 from mbusbench.sinks.home_assistant import (
     OFFLINE,
     ONLINE,
@@ -25,7 +26,6 @@ from mbusbench.sinks.home_assistant import (
     identifier,
 )
 from mbusbench.sinks.reading import Quality, Reading, utc_text
-from mbusbench.sinks.secret import Secret
 from mbusbench.sinks.sink import ConnectionStatus, SinkError
 
 if TYPE_CHECKING:

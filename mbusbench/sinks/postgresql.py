@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mbusbench.definition.secret import Secret
 from mbusbench.sinks.reading import Reading
-from mbusbench.sinks.secret import Secret
 from mbusbench.sinks.sink import SinkError, SinkRefusedError
 from mbusbench.sinks.tables import READING_COLUMNS, VALUE_COLUMNS, reading_row, value_rows
 

@@ -1,21 +1,17 @@
-"""The newest value of every meter, and the state of connections and sinks, for Prometheus to fetch.
+"""The newest value of every meter for Prometheus to fetch: a collector for the registry behind `/metrics`.
 
 Collected from what is in memory: a scrape causes no traffic on a bus. Names and base units are in docs/sinks.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mbusbench import __version__
-from mbusbench.sinks.delivery import SinkState, SinkStatus
 from mbusbench.sinks.reading import Quality, Reading, Value
-from mbusbench.sinks.sink import ConnectionState, ConnectionStatus
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
 _LABELS = ("connection", "meter", "tag", "storage", "tariff", "subunit", "function")
@@ -83,34 +79,11 @@ _OTHER = "mbus_meter_value"
 
 
 class PrometheusSink:
-    """Its `registry` is its own; `exposition` is what an HTTP server answers to a scrape.
+    """Also the collector: register it in the registry that is shown."""
 
-    `sinks` gives the state of all sinks, `workers` nothing yet known here: register more collectors in `registry`.
-    """
-
-    def __init__(self, name: str, sinks: Callable[[], Sequence[SinkStatus]] | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.sinks = sinks
         self._readings: dict[tuple[str, str], Reading] = {}
-        self._read_at: dict[tuple[str, str], float] = {}
-        self._connections: dict[str, ConnectionStatus] = {}
-        self._registry: CollectorRegistry | None = None
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        from prometheus_client import CollectorRegistry
-
-        if self._registry is None:
-            self._registry = CollectorRegistry(auto_describe=False)
-            self._registry.register(_Collector(self.collect))
-        return self._registry
-
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """The body and its content type, OpenMetrics where the scraper's Accept header asks for it."""
-        from prometheus_client.exposition import choose_encoder
-
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
 
     async def open(self) -> None:
         """Nothing can fail."""
@@ -120,41 +93,21 @@ class PrometheusSink:
 
     async def write(self, readings: Sequence[Reading]) -> None:
         for reading in readings:
-            place = (reading.connection, reading.meter)
-            self._readings[place] = reading
-            if reading.quality is not Quality.BAD:
-                self._read_at[place] = reading.time.timestamp()
-
-    async def status(self, status: ConnectionStatus) -> None:
-        self._connections[status.name] = status
+            self._readings[reading.connection, reading.meter] = reading
 
     def forget(self, connection: str) -> None:
         """A connection that there is no more is not shown any more."""
-        self._connections.pop(connection, None)
         for place in [place for place in self._readings if place[0] == connection]:
             del self._readings[place]
-            self._read_at.pop(place, None)
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
-        from prometheus_client.core import GaugeMetricFamily
-
-        build = GaugeMetricFamily("mbus_build_info", "Version of mbusbench", labels=("version",))
-        build.add_metric((__version__,), 1)
-        yield build
-        yield from self._meters()
-        yield from self._values()
-        yield from self._connection_metrics()
-        if self.sinks is not None:
-            yield from _sink_metrics(self.sinks())
-
-    def readings(self) -> Iterator[Metric]:
-        """Who the meters are and their values alone, for a page that has the state of everything from elsewhere."""
-        info, *_ = self._meters()
-        yield info
+        """Who the meters are and their values, as they are now: what a registry asks a collector for."""
+        yield self._information()
         yield from self._values()
 
-    def _meters(self) -> Iterator[Metric]:
+    readings = collect
+
+    def _information(self) -> Metric:
         from prometheus_client.core import GaugeMetricFamily
 
         info = GaugeMetricFamily(
@@ -162,18 +115,11 @@ class PrometheusSink:
             "Who a meter is",
             labels=("connection", "meter", "name", "address", "manufacturer", "medium", "version"),
         )
-        up = GaugeMetricFamily("mbus_meter_up", "Whether the newest reading is a reading", labels=_LABELS[:2])
-        read = GaugeMetricFamily(
-            "mbus_meter_last_read_timestamp_seconds", "When a meter was last read", labels=_LABELS[:2]
-        )
         for place, reading in self._readings.items():
             version = "" if reading.version is None else f"{reading.version:02x}"
             manufacturer, medium = reading.manufacturer or "", reading.medium or ""
             info.add_metric((*place, reading.name or "", reading.address, manufacturer, medium, version), 1)
-            up.add_metric(place, reading.quality is not Quality.BAD)
-            if place in self._read_at:
-                read.add_metric(place, self._read_at[place])
-        yield from (info, up, read)
+        return info
 
     def _values(self) -> Iterator[Metric]:
         found: dict[str, Metric] = {}
@@ -194,37 +140,6 @@ class PrometheusSink:
                 )
                 _add_value(found, value, labels)
         yield from found.values()
-
-    def _connection_metrics(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-        run = GaugeMetricFamily("mbus_connection_running", "1: RUN, 0: STOP", labels=("connection",))
-        up = GaugeMetricFamily("mbus_connection_up", "Whether a channel is open", labels=("connection",))
-        actual = GaugeMetricFamily("mbus_connection_actual", "The channel in use", labels=("connection", "channel"))
-        cycle = GaugeMetricFamily("mbus_connection_cycle_seconds", "How long a round took", labels=("connection",))
-        counters: dict[str, CounterMetricFamily] = {}
-        for name, status in self._connections.items():
-            run.add_metric((name,), status.state is ConnectionState.RUN)
-            up.add_metric((name,), status.actual is not None)
-            if status.actual is not None:
-                actual.add_metric((name, status.actual), 1)
-            if status.cycle_seconds is not None:
-                cycle.add_metric((name,), status.cycle_seconds)
-            for counter, count in status.counters.items():
-                family = counters.get(counter)
-                if family is None:
-                    text = f"Since the start: {counter.replace('_', ' ')}"
-                    family = CounterMetricFamily(f"mbus_connection_{counter}", text, labels=("connection",))
-                    counters[counter] = family
-                family.add_metric((name,), count)
-        yield from (run, up, actual, cycle, *counters.values())
-
-
-class _Collector:
-    """What a registry wants: an object with `collect`."""
-
-    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
-        self.collect = collect
 
 
 def _add_value(found: dict[str, Metric], value: Value, labels: tuple[str, ...]) -> None:
@@ -251,26 +166,3 @@ def _add_value(found: dict[str, Metric], value: Value, labels: tuple[str, ...]) 
         found[name] = metric
     assert isinstance(metric, CounterMetricFamily | GaugeMetricFamily)
     metric.add_metric(labels, value.number * factor)
-
-
-def _sink_metrics(statuses: Sequence[SinkStatus]) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-    up = GaugeMetricFamily("mbus_sink_up", "Whether a sink takes readings", labels=("sink",))
-    waiting = GaugeMetricFamily("mbus_sink_waiting_readings", "Readings still to be delivered", labels=("sink",))
-    yield from (up, waiting)
-    for status in statuses:
-        up.add_metric((status.name,), status.state is SinkState.UP)
-        waiting.add_metric((status.name,), status.waiting)
-    counts: dict[str, Callable[[SinkStatus], int]] = {
-        "delivered": lambda status: status.delivered,
-        "dropped": lambda status: status.dropped,
-        "refused": lambda status: status.refused,
-        "failures": lambda status: status.failures,
-    }
-    for name, count in counts.items():
-        metric_name = f"mbus_sink_{name}" if name == "failures" else f"mbus_sink_{name}_readings"
-        family = CounterMetricFamily(metric_name, f"{name.capitalize()} so far", labels=("sink",))
-        for status in statuses:
-            family.add_metric((status.name,), count(status))
-        yield family

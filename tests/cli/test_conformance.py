@@ -191,7 +191,8 @@ def test_mistake_is_one_line_and_exit_code_2(tmp_path: Path, monkeypatch: pytest
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_interrupt_gives_what_there_is_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_gives_what_there_is_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     place = suite(tmp_path, "TST-01", "TST-04")
     note = tmp_path / "pids"
     script = (
@@ -204,7 +205,7 @@ def test_interrupt_gives_what_there_is_and_leaves_no_process(tmp_path: Path) -> 
         limit = time.monotonic() + 60
         while not (note.exists() and len(note.read_text().splitlines()) == 2) and time.monotonic() < limit:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == b""

@@ -6,18 +6,25 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mbusbench.errors import MBusError, MBusUsageError
 from mbusbench.master import MBusMaster
+from mbusbench.scenario.case import run_variant
+from mbusbench.scenario.driver.action import Action, BusAccess
+from mbusbench.scenario.driver.builtin import BuiltinMaster
+from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.observation import StepResult
 from mbusbench.scenario.output.results import MasterResult
-from mbusbench.scenario.passive import PassiveRun, transport_of
-from mbusbench.scenario.runner import Options
+from mbusbench.scenario.passive import UNKNOWABLE, PassiveRun, transport_of, watchable
+from mbusbench.scenario.runner import Options, without
 from mbusbench.scenario.selection import read_cases, sanity_at_the_ends
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict
 from tests.cli.invoking import invoke
+from tests.scenario.cases import catalogue
 from tests.scenario.suites import scenario
 
 PASSIVE = "title: {}\npassive: true\nsteps: {{read: 5}}\nexpect: {{wire: {}, report: value}}\n"
@@ -127,3 +134,20 @@ def test_mistakes_are_told_in_one_line(arguments: tuple[str, ...], said: str) ->
     assert (done.code, done.stdout) == (2, "")
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+class _Unreported(BuiltinMaster):
+    """Polls as it is told to, and tells nobody what came of it."""
+
+    async def perform(self, action: Action, access: BusAccess) -> StepResult:
+        return replace(await super().perform(action, access), report=None)
+
+
+@pytest.mark.parametrize(
+    "variant", [each for each in catalogue() if each.definition.passive], ids=lambda variant: variant.name
+)
+def test_our_master_passes_what_can_be_told_by_watching(variant: Variant) -> None:
+    watched = replace(variant, definition=watchable(variant.definition, 600))
+    judgement = run_variant(without(watched, UNKNOWABLE), _Unreported(), 7)
+    assert judgement.verdict is Verdict.PASS, (judgement.reason, *map(str, judgement.findings))
+    assert Column.REPORT not in judgement.columns

@@ -56,6 +56,14 @@ def test_two_files_with_one_case_are_a_mistake(tmp_path: Path) -> None:
         read_cases([place])
 
 
+def test_two_variants_of_one_name_are_a_mistake(tmp_path: Path) -> None:
+    text = "title: x\nparameters: {said: [{is: value}, {is: ok}]}\nsteps: {read: 5}\n"
+    path = tmp_path / "case.yaml"
+    path.write_text(scenario("TST-01", f"{text}expect: {{report: '{{said}}'}}\n"), encoding="utf-8")
+    with pytest.raises(DefinitionError, match=r"case\.yaml: two variants are called TST-01\[said=\.\.\.\]"):
+        read_cases([path])
+
+
 @pytest.mark.parametrize("path", ["missing.yaml", "empty"])
 def test_path_without_scenarios_is_a_mistake(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").mkdir()

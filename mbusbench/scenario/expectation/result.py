@@ -151,7 +151,7 @@ def _fields(entry: ReportEntry, report: MeterReport) -> Comparison:
         different.append(f"alarm is {report.alarm}, expected none")
     for name, wanted in entry.header.items():
         actual = getattr(report.header, name, None) if report.header is not None else None
-        if actual != wanted:
+        if str(actual).upper() != str(wanted).upper():
             (loose if actual is None else different).append(f"header.{name} is {actual}, expected {wanted}")
     return different, loose
 
