@@ -368,7 +368,7 @@ def _lively(seen: Seen) -> Iterator[Finding]:
         ends = [step.result.started, *(frame.end for frame in frames)]
         begins = [*(frame.start for frame in frames), step.result.ended]
         for end, begin in zip(ends, begins, strict=True):
-            busy = max((event.end for event in seen.traffic.events if end <= event.time < begin), default=end)
+            busy = max((event.end for event in seen.traffic.events_between(end, begin)), default=end)
             longest = _LONGEST_SILENCE + pause + round((step.action.timeout or 0) * 1e9)
             if begin - max(end, busy) > longest + LAG_FACTOR * seen.lag:
                 text = f"no silence above 10 s while work is left. Saw {milliseconds(begin - busy)}"
