@@ -302,110 +302,11 @@ def _answered_late(seen: Seen) -> bool:
     return bool(late - {(finding.time, finding.rule) for exchange in meant for finding in exchange.findings})
 
 
-def _columns_of(tier: Expectation) -> set[Column]:
-    given = set()
-    if tier.wire is not None or tier.state is not None:
-        given.add(Column.WIRE)
-    if tier.report is not None:
-        given.add(Column.REPORT)
-    if tier.timing is not None:
-        given.add(Column.TIMING)
-    return given
-
-
-def _by_column(tier: Expectation, seen: Seen, addresses: Sequence[int]) -> dict[Column, list[Finding]]:
-    found: dict[Column, list[Finding]] = {column: [] for column in Column if column in _columns_of(tier)}
-    every = [
-        *judge_wire(tier.wire or (), seen),
-        *judge_state(tier.state or (), seen, addresses),
-        *judge_report(tier.report or (), seen),
-        *judge_timing(tier.timing or (), seen),
-    ]
-    for finding in every:
-        found.setdefault(finding.column, []).append(finding)
-    return found
-
-
-def _forbidden(seen: Seen) -> list[Finding]:
-    """What makes it a fail, whatever the level is."""
-    never = seen.definition.never
-    found = []
-    for frame in seen.traffic.sent:
-        for pattern in never.wire:
-            if pattern.matches(*frame.sent):
-                text = f"never {pattern.text}. Saw {shown(frame)}"
-                found.append(Finding(Column.WIRE, Verdict.FAIL, text, frame.position))
-    for turns in seen.turns:
-        for turn in turns:
-            for entry in never.report:
-                if turn.entry is None:
-                    continue
-                for words in entry.alternatives:
-                    if mismatch(words, entry, turn, seen) == ([], []):
-                        text = f"never {entry.is_}. Saw {told(turn.entry)}"
-                        found.append(Finding(Column.REPORT, Verdict.FAIL, text))
-    return found
-
-
-def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
-    """Where the bench itself answered too late, nothing that follows from that is held against the master.
-
-    Where it tore an answer, a master may have acted too soon, but was not made to tell what was not so.
-    """
-    if not seen.lag:
-        return findings
-    answered_late = seen.observation.stall >= _shortest_standstill(seen.baud) or _answered_late(seen)
-    if not answered_late and not _tore(seen):
-        return findings
-    return [
-        replace(each, verdict=Verdict.INCONCLUSIVE, text=f"the bench was late: {each.text}")
-        if each.verdict in (Verdict.FAIL, Verdict.NON_STRICT)
-        and not _is_certain(each, seen)
-        and (answered_late or not (each.is_untrue or each.invariant in _TRUTH))
-        else each
-        for each in findings
-    ]
-
-
-def _shortest_standstill(baud: int) -> int:
-    """ns for which a bench has to stand still until a master may give up waiting for it."""
-    return max(_LONGEST_HOLE, response_window(baud)[1] - _LONGEST_HOLE)
-
-
-def _is_certain(finding: Finding, seen: Seen) -> bool:
-    """Whether no lag can explain it: what is no frame, a command that nobody asked for, an invented value, a crash."""
-    if finding.invariant in _WHATEVER_THE_LAG:
-        return True
-    if finding.invariant == "INV-15":
-        return any(invented(turn, seen) for turns in seen.turns for turn in turns)
-    if finding.invariant == "INV-16":
-        return not seen.truth.telegrams and not seen.truth.acknowledges(0, seen.observation.events[-1].end)
-    return any(
-        step.result.outcome == "crash" and finding.text.startswith(f"{step.action.name}: ")
-        for step in seen.observation.steps
-    )
-
-
-def _answered_late(seen: Seen) -> bool:
-    """Whether an answer was late, or had a hole, and might not have been so without the host's lag."""
-    if any((frame.lag or 0) >= _LONGEST_HOLE for frame in seen.traffic.heard):
-        return True
-    late = {
-        (finding.time, finding.rule)
-        for exchange in seen.traffic.exchanges
-        for finding in exchange.findings
-        if finding.rule == "answer-too-late" and exchange.answer is not None and exchange.answer.lag
-    }
-    if not late:
-        return False
-    meant = seen.traffic.analyzed(LAG_FACTOR * seen.lag)
-    return bool(late - {(finding.time, finding.rule) for exchange in meant for finding in exchange.findings})
-
-
 def _tore(seen: Seen) -> bool:
     """Whether the master did something while characters that it should have had were still with the host."""
     idle = idle_time(seen.baud)
-    if seen.lag <= idle:
+    worst = seen.observation.lag or 0
+    if worst <= idle:
         return False
     ends = [step.result.ended for step in seen.observation.steps]
     before: TraceEvent | None = None
@@ -414,7 +315,7 @@ def _tore(seen: Seen) -> bool:
             continue
         is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
         before = event
-        lag = seen.lag if event.lag is None else event.lag
+        lag = worst if event.lag is None else event.lag
         if not is_several or lag <= idle:
             continue
         end = min((each for each in ends if each >= event.time), default=event.time)
