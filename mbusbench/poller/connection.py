@@ -223,11 +223,20 @@ class Connection:
         """A readout that is final."""
         loop = asyncio.get_running_loop()
         memory = meter.memory
+        before = memory.identity
         try:
             reading = meter.reading(data, slot_text(slot), data.timestamp or utc_now(loop))
         except Exception as error:
             self.failed(meter, self._own_mistake(meter, error), slot)
             return
+        if before not in (None, memory.identity):
+            _log.warning(
+                "%s is now %s, and was %s",
+                meter.label,
+                memory.identity,
+                before,
+                extra={"connection": self.name, "meter": memory.identity},
+            )
         memory.slot, memory.read, memory.failures = slot, self.now(), 0
         self._witness = meter
         self.memory.counters["good"] += 1

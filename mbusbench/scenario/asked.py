@@ -118,6 +118,11 @@ def _is_request(item: ShortFrame | LongFrame) -> bool:
     return isinstance(item, ShortFrame) and function_code(item.control) == 0xB
 
 
+def _has_telegram(exchange: Exchange) -> bool:
+    """Whether one came whole beside what the exchange was judged by: a damaged one may have an E5 in it."""
+    return any(frame.ok and isinstance(frame.item, LongFrame) for _, frame in exchange.others)
+
+
 def _after_failures(step: PerformedStep, seen: Seen) -> set[int]:
     """Start times of the requests that come behind too many failures in a row, without a reset between."""
     retries = step.action.retries
@@ -135,6 +140,6 @@ def _after_failures(step: PerformedStep, seen: Seen) -> set[int]:
                 if failures[item.address] >= most:
                     found.add(attempt.start)
                 failures[item.address] += 1
-            if exchange.result is Result.ANSWERED:
+            if exchange.result is Result.ANSWERED or _has_telegram(exchange):
                 failures.pop(item.address)
     return found

@@ -140,6 +140,10 @@ class Traffic:
             ends.append(latest)
         return ends
 
+    def events_between(self, start: int, end: int) -> Sequence[TraceEvent]:
+        """What happened in this time, its end not included."""
+        return self.events[bisect_left(self._times, start) : bisect_left(self._times, end)]
+
     def frames_between(self, start: int, end: int) -> list[MasterFrame]:
         """The master's frames that began in this time, its end not included."""
         starts = self._starts

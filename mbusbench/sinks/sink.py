@@ -84,7 +84,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class StatusSink(Protocol):
-    """A sink that is told what the connections do (MQTT, Prometheus)."""
+    """A sink that is told what the connections do (MQTT)."""
 
     async def status(self, status: ConnectionStatus) -> None:
         """The state of one connection, whenever it changes, and of all of them after each `open`."""

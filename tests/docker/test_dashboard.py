@@ -19,8 +19,6 @@ from mbusbench.sinks.sink import ConnectionState, ConnectionStatus, MeterStatus
 promql = pytest.importorskip("promql_parser", reason="promql-parser is not installed (extra `examples`)")
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed (extra `poller`)")
 
-pytest.importorskip("mbusbench.sinks.prometheus", reason="there is no such sink yet")
-
 DOCKER = Path(__file__).resolve().parent.parent.parent / "docker"
 DASHBOARD = json.loads((DOCKER / "grafana" / "dashboards" / "mbusbench.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -61,7 +59,7 @@ async def exposed() -> dict[str, set[str]]:
     sink = PrometheusSink("prometheus")
     await sink.write(list(readings()))
     found: dict[str, set[str]] = {}
-    for family in registry_of(status, [sink.readings]).collect():
+    for family in registry_of(status, [sink]).collect():
         for sample in family.samples:
             assert sample.name not in found or found[sample.name] == set(sample.labels)
             found[sample.name] = set(sample.labels)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from mbusbench import VirtualBus
+from mbusbench import MBusMaster, VirtualBus
 from mbusbench.clock import run
 from mbusbench.definition.document import parse_document
-from mbusbench.errors import MBusApplicationError, MBusError, MBusRefusedError, MBusUsageError
+from mbusbench.errors import MBusApplicationError, MBusConnectionError, MBusError, MBusRefusedError, MBusUsageError
+from mbusbench.master.results import MBusSlaveData
 from mbusbench.meter.definition import Device
 from mbusbench.meter.meter import Meter
 from mbusbench.poller.poller import Poller
@@ -19,7 +20,7 @@ from mbusbench.poller.redundancy import Channel
 from mbusbench.sinks.reading import Quality, Reading
 from mbusbench.trace.event import CLOSED, OPENED, Kind, TraceEvent
 from tests.poller.bench import Gate, Kept, configuration, connection, source_of, with_backup
-from tests.poller.meters import HEAD, HEAT, TWO_TELEGRAMS, WRITABLE, bus, identity
+from tests.poller.meters import HEAD, HEAT, TWO_TELEGRAMS, WRITABLE, bus, device, identity
 
 MINUTE = 60.0
 
@@ -424,3 +425,74 @@ def test_meter_without_its_key_is_bad_and_says_why() -> None:
     (reading,) = scene.kept.readings
     assert reading.quality is Quality.BAD
     assert "encrypted" in str(reading.reason)
+
+
+def test_meter_that_was_exchanged_is_read_under_its_own_name_and_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene([{"address": 1, "bindings": [{"name": "E", "quantity": "energy"}]}])
+
+    async def script() -> None:
+        await asyncio.sleep(30)
+        scene.bus.replace_meter(1, Meter(device(WRITABLE), address=1, identification="99999999"))
+        await asyncio.sleep(60)
+
+    scene.play(script)
+    assert [reading.meter for reading in scene.kept.readings] == [identity(1), "ABC-99999999-10-04"]
+    assert scene.kept.values("E") == [125, 125]
+    assert f"1 is now ABC-99999999-10-04, and was {identity(1)}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "quality", "reason"),
+    [
+        ({"stale": True}, Quality.STALE, "the meter sent an old telegram again"),
+        ({"partial": True}, Quality.GOOD, "the telegram could be read only in part"),
+        ({"encrypted": True}, Quality.BAD, "the telegram is encrypted, and there is no key for it"),
+    ],
+)
+@pytest.mark.parametrize("bound", [True, False])
+def test_readout_that_is_not_what_it_should_be_says_so(
+    change: dict[str, bool], quality: Quality, reason: str, bound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = MBusMaster.query
+
+    async def changed(self: MBusMaster, address: Any) -> MBusSlaveData:
+        return (await query(self, address)).model_copy(update=change)
+
+    monkeypatch.setattr(MBusMaster, "query", changed)
+    scene = Scene([{"address": 1, "bindings": [{"name": "E", "quantity": "energy"}] if bound else []}])
+    scene.wait(30)
+    (reading,) = scene.kept.readings
+    assert (reading.quality, reading.reason) == (quality, reason)
+    assert all(value.quality is (Quality.STALE if "stale" in change else Quality.GOOD) for value in reading.values)
+
+
+def test_tag_that_several_meters_have_is_written_with_the_names_before_it() -> None:
+    meters = [{"address": address, "name": f"flat {address}", "bindings": WRITTEN[:1]} for address in (1, 2)]
+    scene = Scene(meters, telegrams=WRITABLE)
+
+    async def script() -> None:
+        await asyncio.sleep(30)
+        with pytest.raises(MBusUsageError, match="2 meters have a tag 'E': write a/flat 1/E"):
+            await scene.poller.write("E", 1)
+        await scene.poller.write("a/flat 2/E", 1)
+
+    scene.play(script)
+    assert [reading.name for reading in scene.kept.readings] == ["flat 1", "flat 2", "flat 2"]
+
+
+def test_write_over_a_bus_that_is_lost_says_so_and_the_next_reading_goes_on() -> None:
+    scene = Scene([{"address": 1, "bindings": WRITTEN}], telegrams=WRITABLE)
+
+    async def script() -> None:
+        await asyncio.sleep(30)
+        scene.main.refused = True
+        scene.main.cut()
+        with pytest.raises(MBusConnectionError):
+            await scene.poller.write("E", 1)
+        scene.main.refused = False
+        await asyncio.sleep(60)
+
+    scene.play(script)
+    assert scene.kept.values("E") == [0.125, 0.125]

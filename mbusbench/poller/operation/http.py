@@ -12,10 +12,12 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mbusbench.errors import MBusUsageError
 from mbusbench.poller.status import StatusOf
+from mbusbench.sinks.reading import utc_text
 
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
@@ -52,11 +54,15 @@ def application(status_of: StatusOf, registry: CollectorRegistry) -> Starlette:
     async def status(request: Request) -> Response:
         import json
 
-        text = json.dumps(asdict(status_of()), default=str, ensure_ascii=False)
+        text = json.dumps(asdict(status_of()), default=_plain, ensure_ascii=False)
         return Response(text, media_type="application/json")
 
     pages = (health, ready, metrics, status)
     return Starlette(routes=[Route(f"/{page.__name__}", page, methods=["GET"]) for page in pages])
+
+
+def _plain(value: object) -> str:
+    return utc_text(value) if isinstance(value, datetime) else str(value)
 
 
 def listening(address: tuple[str, int]) -> socket.socket:
@@ -78,7 +84,7 @@ async def serving(app: Any, listener: socket.socket) -> AsyncGenerator[str]:
     configuration = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE, server_header=False
     )
-    server = uvicorn.Server(configuration)
+    server: Any = uvicorn.Server(configuration)
     server.capture_signals = contextlib.nullcontext  # signals are the service's own
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
