@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -28,6 +29,62 @@ def postgresql_programs() -> Path | None:
     found = [Path(each).parent for each in (shutil.which("initdb"),) if each]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((each for each in reversed(found) if (each / "initdb").exists() and (each / "pg_ctl").exists()), None)
+
+
+def mosquitto_program() -> str | None:
+    """The broker, which Debian has where only root looks."""
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+class Mosquitto:
+    """A broker of its own, which keeps what is retained and queued over a stop. As root it runs as the package's user.
+
+    `options` are further lines of its configuration.
+    """
+
+    def __init__(self, options: str = "") -> None:
+        program = mosquitto_program()
+        assert program is not None
+        self._home = Path(tempfile.mkdtemp(prefix="mbusbench-mosquitto-", dir="/tmp"))
+        self.port = free_port()
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {self._home}/",
+            f"log_dest file {self._home / 'log'}",
+            "max_queued_messages 100000",
+            options,
+        ]
+        (self._home / "mosquitto.conf").write_text("\n".join([*lines, ""]))
+        self._command = [program, "-c", str(self._home / "mosquitto.conf")]
+        if os.geteuid() == 0:
+            shutil.chown(self._home, "mosquitto")
+            self._command = ["setpriv", "--reuid=mosquitto", "--regid=mosquitto", "--clear-groups", *self._command]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(1000):
+            assert self._process.poll() is None, (self._home / "log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return
+        raise AssertionError("mosquitto does not listen")
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait(10)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
 
 
 class PostgreSQL:

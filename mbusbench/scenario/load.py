@@ -51,9 +51,7 @@ def bus_load(seen: Seen) -> Load | None:
         begun = set()
         for turn in turns:
             events = [
-                event
-                for event in seen.traffic.events_between(turn.start, turn.end + 1)
-                if event.kind in _ON_THE_LINE
+                event for event in seen.traffic.events_between(turn.start, turn.end + 1) if event.kind in _ON_THE_LINE
             ]
             if not events:
                 continue

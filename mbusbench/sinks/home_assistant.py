@@ -23,7 +23,7 @@ _SERIAL = re.compile(r"[A-Z]{3}-([0-9A-Fa-f]{8})-")
 _ENERGY = frozenset({"J", "kJ", "MJ", "GJ", "mWh", "Wh", "kWh", "MWh", "GWh", "TWh", "cal", "kcal", "Mcal", "Gcal"})
 _POWER = frozenset({"mW", "W", "kW", "MW", "GW", "TW"})
 _VOLUME = frozenset({"m³", "L", "mL", "ft³", "gal", "CCF"})
-_FLOW = frozenset({"m³/h", "m³/s", "ft³/min", "L/h", "L/min", "L/s", "gal/min", "mL/s"})
+_FLOW = frozenset({"m³/h", "ft³/min", "L/min", "gal/min"})
 _TEMPERATURE = frozenset({"°C", "°F", "K"})
 _PRESSURE = frozenset({"bar", "mbar", "cbar", "Pa", "hPa", "kPa", "psi", "mmHg", "inHg"})
 _DURATION = frozenset({"d", "h", "min", "s", "ms"})
@@ -42,10 +42,15 @@ _SPELLING = {
     "ft3": "ft³",
     "US gal": "gal",
     "US gal/min": "gal/min",
-    "kvar": "kvar",
 }
-# Heat meters' powers in joules per hour are watts there: factor and how many digits are left after the point.
-_WATTS = {"J/h": 1 / 3600, "kJ/h": 1000 / 3600, "MJ/h": 1e6 / 3600, "GJ/h": 1e9 / 3600}
+# What Home Assistant has no unit for, or late versions only: the unit in its place, and what one is worth in it.
+_CONVERTED: dict[tuple[str | None, str | None], tuple[str, float]] = {
+    ("power", "J/h"): ("W", 1 / 3600),
+    ("power", "kJ/h"): ("W", 1e3 / 3600),
+    ("power", "MJ/h"): ("W", 1e6 / 3600),
+    ("power", "GJ/h"): ("W", 1e9 / 3600),
+    ("volume_flow", "L/h"): ("m³/h", 1e-3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ _VOLUME_OF = {
     "waste_water": "water",
     "gas": "gas",
 }
-_MEDIUM_UNITS = {"water": frozenset({"m³", "L", "ft³", "gal", "CCF"}), "gas": frozenset({"m³", "L", "ft³", "CCF"})}
+_MEDIUM_UNITS = {"water": frozenset({"m³", "L", "ft³", "gal", "CCF"}), "gas": frozenset({"m³", "ft³", "CCF"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class Announcement:
             "name": value.name,
             **sensor_fields(value, reading.medium),
         }
-        scale = _WATTS.get(value.unit or "") if value.quantity == "power" else None
+        _, scale = _converted(value)
         component["value_template"] = _template(value.tag, scale)
         if self.expire_after is not None:
             component["expire_after"] = self.expire_after
@@ -213,7 +218,7 @@ def _template(tag: str, scale: float | None) -> str:
     found = f"value_json['values'].get({json.dumps(tag)})"
     if scale is None:
         return f"{{{{ {found} }}}}"
-    return f"{{% set x = {found} %}}{{{{ None if x is none else (x * {scale!r}) | round(3) }}}}"
+    return f"{{% set x = {found} %}}{{{{ None if x is none else (x * {scale!r}) | round(6) }}}}"
 
 
 def _device(reading: Reading, topics: Topics) -> dict[str, Any]:
@@ -245,9 +250,7 @@ def sensor_fields(value: Value, medium: str | None) -> dict[str, Any]:
     if value.quantity == "volume" and medium in _VOLUME_OF:
         device_class = _VOLUME_OF[medium]
         units = _MEDIUM_UNITS[device_class]
-    unit = _SPELLING.get(value.unit or "", value.unit)
-    if value.quantity == "power" and unit in _WATTS:
-        unit = "W"
+    unit, _ = _converted(value)
     if units and unit not in units:
         device_class = None
     fields: dict[str, Any] = {}
@@ -266,6 +269,12 @@ def sensor_fields(value: Value, medium: str | None) -> dict[str, Any]:
     if value.storage > 0:
         fields["enabled_by_default"] = False
     return fields
+
+
+def _converted(value: Value) -> tuple[str | None, float | None]:
+    """The unit that Home Assistant is told, and what the value is multiplied by for it."""
+    unit = _SPELLING.get(value.unit or "", value.unit)
+    return _CONVERTED.get((value.quantity, unit), (unit, None))
 
 
 def _state_class(value: Value, *, counter: bool) -> str | None:

@@ -89,7 +89,11 @@ class PostgresqlSink:
         try:
             await self._make_tables(connection)
         except psycopg.Error as error:
+            await self.close()
             raise SinkError(f"PostgreSQL, making the tables: {_words(error)}") from error
+        except SinkError:
+            await self.close()
+            raise
 
     async def _make_tables(self, connection: psycopg.AsyncConnection[Any]) -> None:
         async with connection.transaction():
@@ -114,7 +118,7 @@ class PostgresqlSink:
                 new = {key for (key,) in await cursor.fetchall()}
                 # A key that is in the batch twice is new once.
                 kept = {reading.key: reading for reading in reversed(readings) if reading.key in new}
-                rows = [row for reading in kept.values() for row in value_rows(reading, reading.time)]
+                rows = [_as_float(row) for reading in kept.values() for row in value_rows(reading, reading.time)]
                 if rows:
                     await connection.execute(_INSERT_VALUES, _columns(rows, len(VALUE_COLUMNS)))
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -131,6 +135,15 @@ class PostgresqlSink:
                 await connection.close()
             except psycopg.Error:
                 return
+
+
+_VALUE = VALUE_COLUMNS.index("value")
+
+
+def _as_float(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Whole numbers and others go into one array, which has one type."""
+    number = row[_VALUE]
+    return row if number is None else (*row[:_VALUE], float(number), *row[_VALUE + 1 :])
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], count: int) -> list[list[Any]]:

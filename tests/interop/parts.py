@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import postgresql_programs
+from tests.services import mosquitto_program, postgresql_programs
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PEERS = Path(os.environ.get("MBUSBENCH_PEERS") or _CACHE / "mbusbench" / "peers")
@@ -52,11 +52,16 @@ def _postgresql() -> str | None:
     return None if postgresql_programs() else "PostgreSQL is not installed (the system's package postgresql)"
 
 
+def _mosquitto() -> str | None:
+    return None if mosquitto_program() else "mosquitto is not installed (the system's package mosquitto)"
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "socat": _program("socat"),
     "node-mbus": _node_mbus,
     "libmbus": _libmbus,
     "home-assistant": _home_assistant,
+    "mosquitto": _mosquitto,
     "postgresql": _postgresql,
     "pyMeterBus": _package("pyMeterBus", "meterbus"),
     "pymbusparser": _package("pymbusparser", "pymbusparser"),
