@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,21 @@ def test_a_library_that_is_not_there_is_a_mistake_that_says_what_to_install(monk
         "config.yaml:3:12 sinks[1].type: this sink needs prometheus_client, which is not installed: "
         "pip install 'mbusbench[poller]'",
     ]
+
+
+def test_the_documentations_sinks_are_possible_and_all_types_and_keys_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiomqtt")
+    pytest.importorskip("psycopg")
+    text = (Path(__file__).parents[2] / "docs" / "sinks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "secret").write_text("x")
+    monkeypatch.setenv("DATABASE_PASSWORD", "x")
+    block = block.replace("/run/secrets/broker", str(tmp_path / "secret"))
+    assert len(read(block[block.index("sinks:") :]).sinks) == 4
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+    for kind in definition.SinkType:
+        model = getattr(definition, f"{kind.value.capitalize()}Definition")
+        keys = set(model.model_fields) - {"type", "name"}
+        assert keys <= set(re.findall(r"`(\w+)`", rows[kind.value])), kind
