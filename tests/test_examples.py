@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import environment, run, served
+from tests.cli.running import COMMAND, environment, served
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 OWN_MASTER = EXAMPLES / "pytest-own-master"
@@ -38,10 +39,20 @@ def test_meters_of_the_example_bus_are_polled(tmp_path: Path) -> None:
         text = (EXAMPLES / "poller.yaml").read_text(encoding="utf-8")
         config = tmp_path / "poller.yaml"
         config.write_text(text.replace("port: 10001", f"port: {bus.ready['ports'][0]['port']}"), encoding="utf-8")
-        done = run("poll", "--once", str(config))
+        done = subprocess.run(
+            [*COMMAND, "poll", "--once", str(config)],
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=str(EXAMPLES.parent)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "energy    168.04   MWh    good" in done.stdout
-    assert done.stdout.count("house  KAM-") == 3
+    heating, *flats = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (heating["meter"], heating["values"][0]["value"]) == ("KAM-00012345-35-04", 168.04)
+    assert [reading["name"] for reading in flats] == ["flat 1", "flat 2"]
+    assert (tmp_path / "readings.sqlite").exists()
 
 
 def test_bus_and_master_share_a_process() -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mbusbench.sinks.reading import Reading
 
 
+DRAIN_FOR = 30.0
+"""Seconds that sinks get to take what `--once` has read."""
+
+
 @click.command(name="poll")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--check", is_flag=True, help="Only say what is wrong in the file: all of it, a line each.")
@@ -143,18 +147,47 @@ def _summary(definition: PollerFile) -> str:
 
 def _once(definition: PollerFile) -> int:
     from mbusbench.cli.bus_access import run
-    from mbusbench.poller.poller import Poller
     from mbusbench.sinks.reading import Quality
+
+    to_sinks = "sinks" in definition.model_fields_set
+    readings, missing = run(_read_once(definition, to_sinks))
+    if not to_sinks:
+        for reading in readings:
+            _show(reading)
+    for name in missing:
+        message(f"mbusbench: sink {name} did not take everything: the rest waits in {definition.store.path}")
+    good = all(reading.quality is Quality.GOOD for reading in readings)
+    return 0 if good and not missing else METER_FAILED
+
+
+async def _read_once(definition: PollerFile, to_sinks: bool) -> tuple[list[Reading], list[str]]:
+    """What was read, and the names of the sinks that did not take it."""
+    import asyncio
+
+    from mbusbench.poller.operation.outlets import Outlets
+    from mbusbench.poller.poller import Poller
 
     found: list[Reading] = []
 
     async def keep(readings: Sequence[Reading]) -> None:
         found.extend(readings)
 
-    run(Poller(definition, keep).once())
-    for reading in found:
-        _show(reading)
-    return 0 if all(reading.quality is Quality.GOOD for reading in found) else METER_FAILED
+    if not to_sinks:
+        await Poller(definition, keep).once()
+        return found, []
+
+    async def keep_and_give(readings: Sequence[Reading]) -> None:
+        await outlets.keep(readings)
+        await keep(readings)
+
+    async with Outlets(definition) as outlets:
+        delivering = asyncio.create_task(outlets.run())
+        await Poller(definition, keep_and_give).once()
+        await outlets.drain(DRAIN_FOR)
+        missing = [each.name for each in outlets.status() if each.waiting]
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+    return found, missing
 
 
 def _show(reading: Reading) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PlainValidator, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from mbusbench.definition.document import Path_, path_text, read_document
@@ -27,21 +27,16 @@ from mbusbench.poller.connection_definition import (
 from mbusbench.poller.meter_definition import Sets, binding_mistakes
 from mbusbench.poller.operation.definition import HttpDefinition, LogDefinition, WorkersDefinition
 from mbusbench.poller.schedule import Cron
+from mbusbench.sinks.definition import FilePath, Sinks, SqliteDefinition
 from mbusbench.sinks.store import DEFAULT_LIMIT
 
 MAX_CONNECTIONS = 10_000
 
 
-def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
-        raise mistake(f"{shown(value)} is not the name of a file")
-    return Path(value)
-
-
 class StoreDefinition(Definition):
     """Where readings wait for their sinks, and how many at most."""
 
-    path: Annotated[Path, PlainValidator(_path)]
+    path: FilePath = Path("readings.store")
     limit: Annotated[int, in_range(1000, 100_000_000)] = DEFAULT_LIMIT
 
 
@@ -58,7 +53,8 @@ class PollerFile(Definition):
     log: LogDefinition = LogDefinition()
     workers: WorkersDefinition | None = None
     watch: bool = True
-    store: StoreDefinition | None = None
+    store: StoreDefinition = StoreDefinition()
+    sinks: Sinks = Field(default=[SqliteDefinition(type="sqlite", name="sqlite", path=Path("readings.sqlite"))])
     binding_sets: Sets = Field(default={})
     connections: Annotated[list[ConnectionDefinition], Field(min_length=1, max_length=MAX_CONNECTIONS)]
 
@@ -118,6 +114,7 @@ def mistakes_between_keys(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]
     for name, bindings in sets.items():
         for path, binding in bindings_in({"bindings": bindings}, ("binding_sets", name)):
             yield from (((*path, *at), text) for at, text in binding_mistakes(binding))
+    yield from _outlets(data)
     connections = data.get("connections")
     connections = connections if isinstance(connections, list) else []
     names: dict[object, int] = {}
@@ -133,6 +130,19 @@ def mistakes_between_keys(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]
         yield from _places(here, connection, places)
         yield from _meters(here, connection, sets)
         yield from _tags(here, connection, sets)
+
+
+def _outlets(data: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """What store, sinks and HTTP have to do with each other."""
+    store, sinks = data.get("store"), data.get("sinks")
+    path = store.get("path") if isinstance(store, Mapping) else None
+    for number, sink in enumerate(sinks if isinstance(sinks, list) else []):
+        if not isinstance(sink, Mapping):
+            continue
+        if sink.get("type") == "prometheus" and data.get("http") is None:
+            yield ("sinks", number, "type"), "Prometheus asks at /metrics of http, which is missing"
+        if path is not None and sink.get("path") == path:
+            yield ("sinks", number, "path"), f"{shown(path)} is the file of the store already"
 
 
 def _places(here: Path_, connection: Mapping[str, Any], places: dict[str, Path_]) -> Iterator[tuple[Path_, str]]:

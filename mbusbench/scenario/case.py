@@ -25,7 +25,7 @@ from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
-from mbusbench.timing import idle_time
+from mbusbench.timing import idle_time, response_window
 from mbusbench.trace.event import Kind, TraceEvent
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
@@ -254,7 +254,7 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
     """
     if not seen.lag:
         return findings
-    answered_late = seen.observation.stall >= _LONGEST_HOLE or _answered_late(seen)
+    answered_late = seen.observation.stall >= _shortest_standstill(seen.baud) or _answered_late(seen)
     if not answered_late and not _tore(seen):
         return findings
     return [
@@ -265,6 +265,11 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
         else each
         for each in findings
     ]
+
+
+def _shortest_standstill(baud: int) -> int:
+    """ns for which a bench has to stand still until a master may give up waiting for it."""
+    return max(_LONGEST_HOLE, response_window(baud)[1] - _LONGEST_HOLE)
 
 
 def _is_certain(finding: Finding, seen: Seen) -> bool:

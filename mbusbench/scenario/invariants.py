@@ -5,6 +5,7 @@ Each is judged by the trace as the master's port saw it, and by the report. INV-
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
@@ -102,8 +103,12 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
         times = [(turn.start, turn.end) for turn in turns]
         if step.action.name in WITHOUT_TARGET or not times:
             times = [(step.result.started, step.result.ended)]
+        starts = [start for start, _ in times]
         for exchange in seen.traffic.exchanges:
-            for start, end in times:
+            if not exchange.attempts:
+                continue
+            first = max(0, bisect_right(starts, exchange.attempts[0].start) - 1)
+            for start, end in times[first : bisect_right(starts, exchange.attempts[-1].start)]:
                 attempts = [each for each in exchange.attempts if start <= each.start < end]
                 for row in _in_a_row(attempts, seen):
                     if len(row) > most:

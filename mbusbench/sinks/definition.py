@@ -281,7 +281,7 @@ class SinkType(Enum):
     PROMETHEUS = "prometheus"
 
 
-class _NoSink(Definition):
+class _NoSink(_Sink):
     """What has no type, or none that there is."""
 
     @model_validator(mode="before")

@@ -59,7 +59,7 @@ async def exposed() -> dict[str, set[str]]:
     sink = PrometheusSink("prometheus")
     await sink.write(list(readings()))
     found: dict[str, set[str]] = {}
-    for family in registry_of(status, [sink.readings]).collect():
+    for family in registry_of(status, [sink]).collect():
         for sample in family.samples:
             assert sample.name not in found or found[sample.name] == set(sample.labels)
             found[sample.name] = set(sample.labels)

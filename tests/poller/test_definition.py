@@ -212,7 +212,6 @@ def test_wake_up_is_characters_or_a_count_of_them() -> None:
 
 def test_store_has_a_path_and_a_limit(tmp_path: Path) -> None:
     file = configuration(connection("a"), store={"path": "/var/lib/x.db", "limit": 5000})
-    assert file.store is not None
     assert (str(file.store.path), file.store.limit) == ("/var/lib/x.db", 5000)
     wrong = {"format": 1, "connections": [connection("a")], "store": {"path": 5, "limit": 1}}
     assert "store.path: 5 is not the name of a file" in mistakes(wrong, tmp_path)

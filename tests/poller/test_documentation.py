@@ -39,6 +39,7 @@ def test_file_in_the_documentation_is_a_configuration(block: str) -> None:
 
 
 def test_tables_have_every_key() -> None:
+    assert keys("The file") == set(PollerFile.model_fields)
     assert keys("A connection") == set(ConnectionDefinition.model_fields)
     assert keys("A meter") == set(MeterDefinition.model_fields)
     assert keys("A binding") == set(AddressedBinding.model_fields)

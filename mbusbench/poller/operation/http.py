@@ -84,7 +84,7 @@ async def serving(app: Any, listener: socket.socket) -> AsyncGenerator[str]:
     configuration = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE, server_header=False
     )
-    server = uvicorn.Server(configuration)
+    server: Any = uvicorn.Server(configuration)
     server.capture_signals = contextlib.nullcontext  # signals are the service's own
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:

@@ -5,7 +5,7 @@ Made of one `PollerStatus` at each scrape, which costs no traffic on any bus.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mbusbench import __version__
@@ -45,7 +45,7 @@ class ServiceCollector:
             yield _counter("mbus_worker_lease_changes", "Leases claimed or given up", [((), worker.changes)])
 
 
-def registry_of(status_of: StatusOf, readings: Iterable[Callable[[], Iterator[Metric]]] = ()) -> CollectorRegistry:
+def registry_of(status_of: StatusOf, collectors: Iterable[Any] = ()) -> CollectorRegistry:
     """What `/metrics` shows: the service, the process, and what sinks collect."""
     from prometheus_client.process_collector import ProcessCollector
     from prometheus_client.registry import CollectorRegistry
@@ -53,16 +53,9 @@ def registry_of(status_of: StatusOf, readings: Iterable[Callable[[], Iterator[Me
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ServiceCollector(status_of))
     ProcessCollector(registry=registry)
-    for collect in readings:
-        registry.register(_Readings(collect))
+    for collector in collectors:
+        registry.register(collector)
     return registry
-
-
-class _Readings:
-    """What sinks collect, as a registry wants it."""
-
-    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
-        self.collect = collect
 
 
 _Samples = Iterable[tuple[tuple[str, ...], float]]

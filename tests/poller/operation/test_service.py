@@ -23,6 +23,9 @@ for name in ("prometheus_client", "starlette", "uvicorn", "psycopg"):
     pytest.importorskip(name, reason=f"{name} is not installed (extra `poller`)")
 
 
+ROOT = Path(__file__).resolve().parents[3]
+
+
 class Poll:
     """A poller that runs."""
 
@@ -30,7 +33,11 @@ class Poll:
         self.log = configuration.with_name("log")
         with open(self.log, "wb") as log, open(configuration.with_name("out"), "wb") as out:
             self.process = subprocess.Popen(
-                [*COMMAND, "poll", str(configuration)], stdout=out, stderr=log, env=environment(**changes)
+                [*COMMAND, "poll", str(configuration)],
+                stdout=out,
+                stderr=log,
+                env=environment(**changes, PYTHONPATH=str(ROOT)),
+                cwd=configuration.parent,
             )
 
     def lines(self) -> list[dict[str, Any]]:

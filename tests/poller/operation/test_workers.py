@@ -41,6 +41,8 @@ class Worker:
     def __init__(self, name: str, configuration: str, directory: Path) -> None:
         path = directory / f"{name}.yaml"
         path.write_text(configuration)
+        own = directory / name
+        own.mkdir()
         self.log = directory / f"{name}.log"
         with open(self.log, "wb") as log, open(directory / f"{name}.out", "wb") as out:
             self.process = subprocess.Popen(
@@ -48,6 +50,7 @@ class Worker:
                 stdout=out,
                 stderr=log,
                 env=environment(PYTHONPATH=str(ROOT)),
+                cwd=own,
             )
 
     def held(self) -> int:
