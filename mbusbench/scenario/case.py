@@ -25,7 +25,7 @@ from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
-from mbusbench.timing import idle_time
+from mbusbench.timing import idle_time, response_window
 from mbusbench.trace.event import Kind, TraceEvent
 
 __all__ = ["Finding", "Judgement", "judge", "run_variant"]
@@ -254,7 +254,7 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
     """
     if not seen.lag:
         return findings
-    answered_late = seen.observation.stall >= _LONGEST_HOLE or _answered_late(seen)
+    answered_late = seen.observation.stall >= _shortest_standstill(seen.baud) or _answered_late(seen)
     if not answered_late and not _tore(seen):
         return findings
     return [
@@ -265,6 +265,11 @@ def _with_lag(seen: Seen, findings: list[Finding]) -> list[Finding]:
         else each
         for each in findings
     ]
+
+
+def _shortest_standstill(baud: int) -> int:
+    """ns for which a bench has to stand still until a master may give up waiting for it."""
+    return max(_LONGEST_HOLE, response_window(baud)[1] - _LONGEST_HOLE)
 
 
 def _is_certain(finding: Finding, seen: Seen) -> bool:
@@ -300,7 +305,8 @@ def _answered_late(seen: Seen) -> bool:
 def _tore(seen: Seen) -> bool:
     """Whether the master did something while characters that it should have had were still with the host."""
     idle = idle_time(seen.baud)
-    if seen.lag <= idle:
+    worst = seen.observation.lag or 0
+    if worst <= idle:
         return False
     ends = [step.result.ended for step in seen.observation.steps]
     before: TraceEvent | None = None
@@ -309,7 +315,7 @@ def _tore(seen: Seen) -> bool:
             continue
         is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
         before = event
-        lag = seen.lag if event.lag is None else event.lag
+        lag = worst if event.lag is None else event.lag
         if not is_several or lag <= idle:
             continue
         end = min((each for each in ends if each >= event.time), default=event.time)

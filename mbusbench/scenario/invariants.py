@@ -5,6 +5,7 @@ Each is judged by the trace as the master's port saw it, and by the report. INV-
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
@@ -102,8 +103,12 @@ def _repeats(seen: Seen) -> Iterator[Finding]:
         times = [(turn.start, turn.end) for turn in turns]
         if step.action.name in WITHOUT_TARGET or not times:
             times = [(step.result.started, step.result.ended)]
+        starts = [start for start, _ in times]
         for exchange in seen.traffic.exchanges:
-            for start, end in times:
+            if not exchange.attempts:
+                continue
+            first = max(0, bisect_right(starts, exchange.attempts[0].start) - 1)
+            for start, end in times[first : bisect_right(starts, exchange.attempts[-1].start)]:
                 attempts = [each for each in exchange.attempts if start <= each.start < end]
                 for row in _in_a_row(attempts, seen):
                     if len(row) > most:
@@ -162,9 +167,14 @@ def _bounded(seen: Seen) -> Iterator[Finding]:
         for turn in turns:
             frames = seen.traffic.frames_between(turn.start, turn.end)
             answered = [each for each in seen.traffic.heard if turn.start <= each.start <= turn.end]
-            if not answered and len(frames) > _MOST_TO_SILENT:
-                text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(frames)}"
-                yield _broken("INV-08", Column.WIRE, text, frames[_MOST_TO_SILENT].position)
+            # What the bus hung up on says nothing of who is silent.
+            until = [*(frame.start for frame in frames[1:]), turn.end]
+            asked = [
+                frame for frame, end in zip(frames, until, strict=False) if not seen.evidence.hung_up(frame.start, end)
+            ]
+            if not answered and len(asked) > _MOST_TO_SILENT:
+                text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(asked)}"
+                yield _broken("INV-08", Column.WIRE, text, asked[_MOST_TO_SILENT].position)
             if step.action.name in READS:
                 readouts = _readouts(frames)
                 for requests in [*readouts, [each for readout in readouts for each in readout][_RESTARTS * most :]]:

@@ -98,7 +98,7 @@ class Running:
                 await self._all(self._definition.teardown)
             await asyncio.sleep(SETTLE)
         self._note_faults()
-        lag = None if self._master.is_virtual else max(driver.lag.worst, self._stall)
+        lag = None if self._master.is_virtual else driver.lag.worst
         return self._observation(lag)
 
     async def _watch(self) -> None:

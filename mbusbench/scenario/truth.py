@@ -6,6 +6,7 @@ the generators say. One that is made otherwise (a quirk, a fault, bytes given wh
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,7 +96,8 @@ class Truth:
 
     def between(self, start: int, end: int) -> list[Delivered]:
         """Telegrams that reached the master in this time."""
-        return [each for each in self.telegrams if start <= each.start <= end]
+        starts = self._arrivals
+        return self.telegrams[bisect_left(starts, start) : bisect_right(starts, end)]
 
     def _delivered(self, frame: TimedFrame) -> Delivered:
         item = frame.item
@@ -161,7 +163,7 @@ class Truth:
                 continue
             if repeat.source != f"slave {item.address}" and item.address not in (SELECTED, BROADCAST_REPLY):
                 continue
-            if any(each.source == repeat.source and frame.end <= each.start < made for each in self._telegrams):
+            if any(each.source == repeat.source for each in self._telegrams_between(frame.end, made)):
                 break
             made = frame.start
         return made
@@ -170,6 +172,18 @@ class Truth:
     def _telegrams(self) -> list[TimedFrame]:
         """What slaves sent, acknowledges aside."""
         return [each for each in self._traffic.answered if not isinstance(each.item, SingleCharacter)]
+
+    @cached_property
+    def _arrivals(self) -> list[int]:
+        return [each.start for each in self.telegrams]
+
+    def _telegrams_between(self, start: int, end: int) -> list[TimedFrame]:
+        starts = self._starts
+        return self._telegrams[bisect_left(starts, start) : bisect_left(starts, end)]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [each.start for each in self._telegrams]
 
     @cached_property
     def _answers(self) -> dict[bytes, list[TimedFrame]]:

@@ -163,10 +163,36 @@ def test_what_are_no_results_is_an_error_in_one_line(content: str, said: str) ->
 
 def test_results_of_several_files_are_one_matrix() -> None:
     both = joined([results(), results(masters=2).model_copy(update={"exit_code": 1})])
-    assert [master.name for master in both.masters] == ["master 1", "master 1", "master 2"]
+    assert [master.name for master in both.masters] == ["master 1", "master 2"]
+    assert both.masters[0] == results().masters[0]
     assert both.exit_code == 4
     with pytest.raises(MBusUsageError, match="no results"):
         joined([])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict", "notes"),
+    [
+        (Verdict.PASS, Verdict.PASS, Verdict.PASS, ()),
+        (Verdict.FAIL, Verdict.PASS, Verdict.FAIL, ("unstable: pass in another run",)),
+        (Verdict.PASS, Verdict.FAIL, Verdict.FAIL, ("unstable: pass in another run",)),
+        (Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.PASS, ()),
+        (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.FAIL, ()),
+    ],
+)
+def test_runs_of_one_master_become_one_and_a_failure_stays_one(
+    first: Verdict, second: Verdict, verdict: Verdict, notes: tuple[str, ...]
+) -> None:
+    def run(*cases: CaseResult) -> Results:
+        whole = results()
+        return whole.model_copy(update={"masters": (whole.masters[0].model_copy(update={"cases": cases}),)})
+
+    one = run(case("A-01", variant("A-01", first, "x")), case("B-01", variant("B-01", Verdict.PASS)))
+    other = run(case("A-01", variant("A-01", second, "y")), case("C-01", variant("C-01", Verdict.FAIL, "z")))
+    (master,) = joined([one, other]).masters
+    assert [each.id for each in master.cases] == ["A-01", "B-01", "C-01"]
+    assert (master.cases[0].verdict, master.cases[0].notes) == (verdict, notes)
+    assert sum(master.counts.values()) == 3
 
 
 def test_text_has_a_line_for_each_case_and_the_log_around_what_failed() -> None:

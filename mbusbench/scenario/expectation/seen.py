@@ -54,7 +54,8 @@ class Seen:
 
     @property
     def lag(self) -> int:
-        return self.observation.lag or 0
+        """How late the bench was at worst, with what it sent or in what it heard; ns."""
+        return max(self.observation.lag or 0, self.observation.stall)
 
     @property
     def baud(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mbusbench.errors import MBusUsageError
-from mbusbench.scenario.verdict import Column, Level, Verdict
+from mbusbench.scenario.verdict import Column, Level, Verdict, worst
 
 FORMAT: Literal["mbusbench-results"] = "mbusbench-results"
 VERSION: Literal[1] = 1
@@ -178,15 +178,49 @@ def load(path: str | Path) -> Results:
 
 
 def joined(parts: Iterable[Results]) -> Results:
-    """Several runs as one, for a page about all of their masters; the manifest is the first one's."""
+    """Several runs as one, for a page about all of their masters; the manifest is the first one's.
+
+    Runs of one master over one transport become one: of a case that is in several, what is no inconclusive counts, and
+    of that the worst.
+    """
     every = list(parts)
     if not every:
         raise MBusUsageError("no results are given")
-    masters = tuple(master for each in every for master in each.masters)
+    masters: dict[tuple[str, str, str], MasterResult] = {}
+    for master in (master for each in every for master in each.masters):
+        key = (master.master, master.name, master.transport)
+        masters[key] = _merged(masters[key], master) if key in masters else master
     return every[0].model_copy(
         update={
-            "masters": masters,
+            "masters": tuple(masters.values()),
             "exit_code": max(each.exit_code for each in every),
             "interrupted": any(each.interrupted for each in every),
         }
     )
+
+
+def _merged(one: MasterResult, other: MasterResult) -> MasterResult:
+    cases = {case.id: case for case in one.cases}
+    for case in other.cases:
+        cases[case.id] = _one_of(cases[case.id], case) if case.id in cases else case
+    return one.model_copy(
+        update={
+            "problem": one.problem or other.problem,
+            "cases": tuple(cases.values()),
+            "counts": {verdict: sum(case.verdict is verdict for case in cases.values()) for verdict in Verdict},
+            "xfail": sum(case.excused == "xfail" for case in cases.values()),
+            "xpass": sum(case.excused == "xpass" for case in cases.values()),
+            "exit_code": max(one.exit_code, other.exit_code),
+        }
+    )
+
+
+def _one_of(one: CaseResult, other: CaseResult) -> CaseResult:
+    """A failure stays one, whatever another run says."""
+    if Verdict.INCONCLUSIVE in (one.verdict, other.verdict):
+        return other if one.verdict is Verdict.INCONCLUSIVE else one
+    if one.verdict is other.verdict:
+        return one
+    kept = one if worst((one.verdict, other.verdict)) is one.verdict else other
+    seen = other if kept is one else one
+    return kept.model_copy(update={"notes": (*kept.notes, f"unstable: {seen.verdict} in another run")})

@@ -90,6 +90,7 @@ def details(case: CaseResult) -> Iterator[str]:
     if case.verdict in _QUIET:
         return
     yield case_line(case)
+    yield from (f"{_INDENT}{one_line(note)}" for note in case.notes)
     for variant in case.variants:
         if variant.verdict in _QUIET:
             continue
