@@ -7,7 +7,6 @@ payloads are in docs/sinks.md.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +28,8 @@ from mbusbench.sinks.reading import Quality, Reading, utc_text
 from mbusbench.sinks.sink import ConnectionStatus, SinkError
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiomqtt
 
 
@@ -41,6 +42,8 @@ class Tls:
     key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
+        import ssl
+
         context = ssl.create_default_context(cafile=self.ca)
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
