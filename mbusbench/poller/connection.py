@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 
 from mbusbench.clock import utc_now
@@ -34,6 +35,8 @@ LONGEST_SLEEP = 60.0
 """The wall clock may be set: it is looked at again after so many seconds."""
 LONGEST_FIRST_OFFSET = 10_000_000_000
 
+WITNESSES = 3
+"""Meters that answered last are remembered, so many."""
 SET_BACK = 1_000_000_000
 """A wall clock that goes back by more than this (ns) was set."""
 
@@ -88,7 +91,7 @@ class Connection:
         self.channels = Channels(definition, self.memory.redundancy, source_of, _keys(self.meters))
         self._emit = emit
         self._bus = asyncio.Lock()
-        self._witness: Meter | None = None
+        self._witnesses: deque[Meter] = deque(maxlen=WITNESSES)
         self._wake = asyncio.Event()
         self._stopping = False
         self._replan = False
@@ -205,8 +208,8 @@ class Connection:
             raise MBusRefusedError(f"{binding.tag}: the meter acknowledged {value!r}, and has {found!r}")
         return reading
 
-    async def answers(self, meter: Meter | None) -> bool:
-        """Whether the channel in use can be opened, and the meter, if there is one to ask, answers over it."""
+    async def asked(self, meter: Meter | None) -> MBusError | None:
+        """None where the channel in use can be opened, and the meter, if there is one to ask, answers; else why not."""
         async with self._bus:
             try:
                 master = await self.channels.master()
@@ -216,8 +219,15 @@ class Connection:
                 self.note_error(error)
                 if isinstance(error, MBusConnectionError):
                     await self.channels.close()
-                return False
-            return True
+                return error
+        if meter is not None:
+            self._has_answered(meter)
+        return None
+
+    def _has_answered(self, meter: Meter) -> None:
+        if meter in self._witnesses:
+            self._witnesses.remove(meter)
+        self._witnesses.append(meter)
 
     def worked(self, meter: Meter, data: MBusSlaveData, slot: int) -> None:
         """A readout that is final."""
@@ -238,7 +248,7 @@ class Connection:
                 extra={"connection": self.name, "meter": memory.identity},
             )
         memory.slot, memory.read, memory.failures = slot, self.now(), 0
-        self._witness = meter
+        self._has_answered(meter)
         self.memory.counters["good"] += 1
         if reading is not None:
             self._emit(reading)
@@ -271,9 +281,9 @@ class Connection:
         self.memory.error = LastError(error.kind, str(error), self.now())
         self.memory.counters[f"error {error.kind}"] += 1
 
-    def witness(self) -> Meter | None:
-        """A meter that answered before: if it does not any more, that is the channel's fault."""
-        return self._witness
+    def witness(self, besides: Collection[Meter] = ()) -> Meter | None:
+        """One that answered lately: if it does not any more, that is the channel's fault."""
+        return next((meter for meter in reversed(self._witnesses) if meter not in besides), None)
 
     def changed(self, why: str) -> None:
         """Say that another channel is used from now on."""
@@ -292,7 +302,7 @@ class Connection:
         redundancy.begin_probe(self.now())
         well = False
         try:
-            well = await self.answers(self._witness)
+            well = await self.asked(self.witness()) is None
         finally:
             redundancy.end_probe(well, self.now())
         if well:

@@ -22,6 +22,9 @@ from mbusbench.poller.meter import Meter
 if TYPE_CHECKING:
     from mbusbench.poller.connection import Connection
 
+MOST_ASKED = 10
+"""Meters that are asked whether anything works on a bus where nothing seems to."""
+
 _MAYBE_THE_CHANNEL = (MBusConnectionError, MBusTimeoutError, MBusGarbledError, MBusWrongAddressError)
 
 
@@ -34,7 +37,9 @@ class Cycle:
         self._to_read = deque(meters)
         self._suspects: list[tuple[Meter, MBusError]] = []
         self._retried: set[Meter] = set()
-        self._changes = 0
+        self._moved: set[Meter] = set()
+        self._works = False
+        """Whether somebody has answered on the channel in use: who did not in the last cycle is no error of it then."""
 
     async def run(self) -> bool:
         """False where it was cut short: the next cycle for this slot reads the rest."""
@@ -53,10 +58,11 @@ class Cycle:
                 connection.failed(meter, result, self._slot)
                 continue
             self._suspects.append((meter, result))
-            if redundancy.failed(connection.now()):
-                self._change(str(result))
+            expected = self._works and meter.memory.failures and not isinstance(result, MBusConnectionError)
+            if not expected and redundancy.failed(connection.now()):
+                await self._change(result)
             elif redundancy.has_backup:
-                if redundancy.errors == redundancy.limit - 1 or not self._to_read:
+                if not self._to_read or (not expected and redundancy.errors == redundancy.limit - 1):
                     await self._settle()
             elif redundancy.is_down and isinstance(result, MBusConnectionError):
                 self._give_up(result)
@@ -72,6 +78,7 @@ class Cycle:
         Unless the channel was lost, or has just come back: who did answer in the last cycle is asked once more.
         """
         if forget:
+            self._works = True
             self._connection.redundancy.succeeded()
         for meter, error in self._suspects:
             if meter not in self._retried and (isinstance(error, MBusConnectionError) or not meter.memory.failures):
@@ -85,22 +92,54 @@ class Cycle:
         """Ask a meter that answered before until it is clear whether the channel or the meters fail."""
         connection = self._connection
         redundancy = connection.redundancy
-        witness = connection.witness() or self._suspects[-1][0]
-        while redundancy.in_doubt and not connection.stopping:
-            if await connection.answers(witness):
+        witness = self._witness()
+        while self._suspects and not connection.stopping:
+            error = await connection.asked(witness)
+            if error is None:
                 self._cleared()
             elif redundancy.failed(connection.now()):
-                self._change(f"{witness.label} does not answer any more")
+                await self._change(error)
 
-    def _change(self, why: str) -> None:
-        """Over to the other channel: what failed is read once more there, unless that one has failed already."""
-        self._changes += 1
-        self._connection.changed(why)
-        if self._changes > 1:
-            self._give_up(self._suspects[-1][1])
-            return
-        self._to_read.extendleft(meter for meter, _ in reversed(self._suspects))
+    def _witness(self) -> Meter:
+        """One that answered before and is not in question itself; else one that was not asked yet, or any."""
+        suspects = [meter for meter, _ in self._suspects]
+        return self._connection.witness(suspects) or (self._to_read[0] if self._to_read else suspects[-1])
+
+    async def _change(self, error: MBusError) -> None:
+        """Over to the other channel: what failed is read once more there.
+
+        Where it had failed there before, somebody has to answer on this channel, or nothing works on this bus.
+        """
+        connection = self._connection
+        connection.changed(str(error))
+        self._works = False
+        twice = [(meter, own) for meter, own in self._suspects if meter in self._moved]
+        once = [meter for meter, _ in self._suspects if meter not in self._moved]
+        if twice:
+            self._works = await self._somebody_answers()
+            if not self._works:
+                self._give_up(error)
+                return
+        for meter, own in twice:
+            connection.failed(meter, own, self._slot)
+        self._moved.update(once)
+        self._to_read.extendleft(reversed(once))
         self._suspects.clear()
+
+    async def _somebody_answers(self) -> bool:
+        """Whether a meter answers that is not in question; a few are asked, other ones in each cycle."""
+        connection = self._connection
+        others = [meter for meter in self._to_read if meter not in self._moved]
+        begin = connection.memory.counters["cycles"] * MOST_ASKED % len(others) if others else 0
+        known = connection.witness([meter for meter, _ in self._suspects])
+        candidates = [*([] if known is None else [known]), *others[begin:], *others[:begin]]
+        for meter in candidates[:MOST_ASKED]:
+            error = await connection.asked(meter)
+            if error is None:
+                return True
+            if isinstance(error, MBusConnectionError) or connection.stopping:
+                break
+        return False
 
     def _give_up(self, error: MBusError) -> None:
         """No channel works: the rest is not asked for."""

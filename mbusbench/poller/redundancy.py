@@ -69,11 +69,6 @@ class Redundancy:
         return CHANNELS[self.state]
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether errors were seen that are not enough yet."""
-        return self.has_backup and 0 < self.errors < self.limit
-
-    @property
     def is_down(self) -> bool:
         """Whether the channel in use has failed as often as it may. With a backup, that is never for long."""
         return self.errors >= self.limit

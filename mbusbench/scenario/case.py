@@ -305,7 +305,8 @@ def _answered_late(seen: Seen) -> bool:
 def _tore(seen: Seen) -> bool:
     """Whether the master did something while characters that it should have had were still with the host."""
     idle = idle_time(seen.baud)
-    if seen.lag <= idle:
+    worst = seen.observation.lag or 0
+    if worst <= idle:
         return False
     ends = [step.result.ended for step in seen.observation.steps]
     before: TraceEvent | None = None
@@ -314,7 +315,7 @@ def _tore(seen: Seen) -> bool:
             continue
         is_several = len(event.data) > 1 or (before is not None and event.time - before.end < idle)
         before = event
-        lag = seen.lag if event.lag is None else event.lag
+        lag = worst if event.lag is None else event.lag
         if not is_several or lag <= idle:
             continue
         end = min((each for each in ends if each >= event.time), default=event.time)

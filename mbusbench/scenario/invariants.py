@@ -167,9 +167,14 @@ def _bounded(seen: Seen) -> Iterator[Finding]:
         for turn in turns:
             frames = seen.traffic.frames_between(turn.start, turn.end)
             answered = [each for each in seen.traffic.heard if turn.start <= each.start <= turn.end]
-            if not answered and len(frames) > _MOST_TO_SILENT:
-                text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(frames)}"
-                yield _broken("INV-08", Column.WIRE, text, frames[_MOST_TO_SILENT].position)
+            # What the bus hung up on says nothing of who is silent.
+            until = [*(frame.start for frame in frames[1:]), turn.end]
+            asked = [
+                frame for frame, end in zip(frames, until, strict=False) if not seen.evidence.hung_up(frame.start, end)
+            ]
+            if not answered and len(asked) > _MOST_TO_SILENT:
+                text = f"at most {_MOST_TO_SILENT} frames to a silent address. Saw {len(asked)}"
+                yield _broken("INV-08", Column.WIRE, text, asked[_MOST_TO_SILENT].position)
             if step.action.name in READS:
                 readouts = _readouts(frames)
                 for requests in [*readouts, [each for readout in readouts for each in readout][_RESTARTS * most :]]:

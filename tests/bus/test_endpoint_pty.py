@@ -283,3 +283,11 @@ async def test_bus_that_ends_the_connection_hangs_the_terminal_up(tmp_path: Path
         with pytest.raises(MBusConnectionError):
             await master.query(5)
         assert not os.path.exists(server.url)
+        # Who opens it again must not find another bus.
+        later = [os.openpty() for _ in range(3)]
+        try:
+            assert server.url not in [os.ttyname(master_end) for _, master_end in later]
+        finally:
+            for ends in later:
+                os.close(ends[0])
+                os.close(ends[1])

@@ -43,21 +43,21 @@ class Gate:
         self.worked = False
         self.other: Gate | None = None
         self.before_change: list[int] = []
-        """The failures of the other gate, each time that this one was opened after the other had worked."""
+        """The failures of the other gate, each time that this one was tried after the other had worked."""
         self._streams: list[GatedStream] = []
 
     def connect(self) -> Stream:
         self.attempts += 1
-        if self.refused:
-            self.failures += 1
-            raise MBusConnectionError("no connection to the gateway: connection refused")
-        stream = GatedStream(self, self.bus.connect())
-        self._streams.append(stream)
         if self.other is not None:
             if self.other.worked:
                 self.before_change.append(self.other.failures)
             self.other.worked = False
             self.other.failures = 0
+        if self.refused:
+            self.failures += 1
+            raise MBusConnectionError("no connection to the gateway: connection refused")
+        stream = GatedStream(self, self.bus.connect())
+        self._streams.append(stream)
         return stream
 
     def cut(self) -> None:

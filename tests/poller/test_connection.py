@@ -195,6 +195,34 @@ def test_meters_that_are_gone_do_not_change_the_channel() -> None:
     assert [len(scene.kept.of(str(address))) for address in (2, 3, 4, 5)] == [6] * 4
 
 
+@pytest.mark.parametrize("errors", [1, 2, 3])
+@pytest.mark.parametrize("gone", [[1], [1, 2, 3], [1, 2, 3, 4, 5, 7]])
+def test_meters_that_were_never_there_keep_no_other_from_being_read(errors: int, gone: list[int]) -> None:
+    meters = list(range(1, 9))
+    there = [address for address in meters if address not in gone]
+    scene = Scene(meters, on_bus=there, redundancy=redundant(errors=errors))
+    scene.wait(3.5 * MINUTE)
+    assert [len(scene.kept.of(identity(address))) for address in there] == [4] * len(there)
+    assert [len(scene.kept.of(str(address))) for address in gone] == [4] * len(gone)
+    assert len(scene.kept.readings) == 4 * len(meters)
+
+
+def test_witness_that_is_gone_itself_keeps_no_other_from_being_read() -> None:
+    scene = Scene([1, 2, 3, 4, 5], redundancy=redundant(errors=2))
+
+    async def script() -> None:
+        await asyncio.sleep(30)
+        for address in (5, 4, 3):
+            scene.bus.remove_meter(address)
+        await asyncio.sleep(180)
+
+    scene.play(script)
+    for address in (1, 2):
+        assert [reading.quality for reading in scene.kept.of(identity(address))] == [Quality.GOOD] * 4
+    for address in (3, 4, 5):
+        assert [reading.quality for reading in scene.kept.of(identity(address))] == [Quality.GOOD] + [Quality.BAD] * 3
+
+
 def test_single_meter_proves_the_channel_by_itself() -> None:
     scene = Scene([1], redundancy=redundant(errors=3))
 

@@ -30,7 +30,6 @@ def test_channel_is_changed_at_exactly_that_many_errors_in_a_row(limit: int) -> 
     machine = Redundancy(True, limit=limit)
     for _ in range(limit - 1):
         assert not machine.failed(1)
-    assert machine.in_doubt == (limit > 1)
     assert machine.failed(1)
     assert machine.channel is Channel.BACKUP
     assert machine.log == [(1, State.BACKUP, limit)]
@@ -57,7 +56,6 @@ def test_without_a_backup_errors_only_say_that_it_is_down() -> None:
     machine = Redundancy(False, limit=2)
     assert not any(machine.failed(0) for _ in range(5))
     assert machine.is_down
-    assert not machine.in_doubt
     machine.succeeded()
     assert not machine.is_down
 

@@ -69,12 +69,15 @@ class ServedPty(ServedEndpoint):
             self._is_linked = False
             unlink_from(self._link, self.device)
         self._hang_up()
+        if self._master_end >= 0:
+            os.close(self._master_end)
+            self._master_end = -1
 
     def _hang_up(self) -> None:
-        for end in (self._bus_end, self._master_end):
-            if end >= 0:
-                os.close(end)
-        self._bus_end = self._master_end = -1
+        """The terminal is gone for its master. Its number is kept: behind a new one of that name is another bus."""
+        if self._bus_end >= 0:
+            os.close(self._bus_end)
+            self._bus_end = -1
 
     def description(self) -> dict[str, str | int]:
         found: dict[str, str | int] = {"kind": "pty", "url": self.url, "device": self.device}
