@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from mbusbench.codec.address import SecondaryAddress
+from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
 from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.telegram import Telegram
-from mbusbench.master import freshness
+from mbusbench.master import commands, freshness
 from mbusbench.master.freshness import Freshness
 from mbusbench.protocol.exchange import Exchange, Expect
 from mbusbench.protocol.fcb import MasterFcb
 from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.link_state import LinkState
 from mbusbench.protocol.master_link import MasterLink
-from mbusbench.protocol.outcome import Failure, FailureKind, Outcome, Reply
-from mbusbench.protocol.procedures import Procedure, clock, readout
-from mbusbench.protocol.procedures.readout import Readout, Source
+from mbusbench.protocol.outcome import Failure, FailureKind, Outcome, Received, Reply
+from mbusbench.protocol.procedures import Procedure, alarm, clock, readout
+from mbusbench.protocol.procedures.readout import Decode, Readout, Source
+from mbusbench.protocol.procedures.search import mask, split
+from mbusbench.scenario.report import MeterReport, RecordReport
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.mutants import Mutant
 from tests.mutants.links import linked_by
-from tests.mutants.making import patched
+from tests.mutants.making import Making, lying, patched
 
+_take = MasterLink._take
+_choose = split.Survey.choose
+_poll_alarm = alarm.poll_alarm
 _is_stale = Freshness.is_stale
 _telegrams = readout._telegrams
 
@@ -82,7 +89,89 @@ def _within_a_readout(self: Freshness, address: int, telegrams: Sequence[Telegra
     return _is_stale(self, address, telegrams) and freshness._differ(telegrams)
 
 
+def _everybody(is_wrong: Callable[[int, int], bool]) -> Making:
+    """Takes answers with such an A (and the one asked) for those of the slave that was asked."""
+
+    def take(self: MasterLink, item: Received, now: int) -> None:
+        asked = self._exchange.request.address if self._exchange is not None else 0
+        if isinstance(item, LongFrame) and is_wrong(item.address, asked):
+            item = replace(item, address=asked)
+        _take(self, item, now)
+
+    return patched(MasterLink, _take=take)
+
+
+def _not_by_version(self: split.Survey, *of: Any, **options: Any) -> Any:
+    found = _choose(self, *of, **options)
+    return None if found is not None and found.field is mask.VERSION else found
+
+
+def _those_found(meters: list[MeterReport]) -> list[MeterReport]:
+    return [meter for meter in meters if meter.ok]
+
+
+def _silence_is_none(target: int | SecondaryAddress, fcb: MasterFcb, decode: Decode) -> Procedure[alarm.Alarm]:
+    return replace((yield from _poll_alarm(target, fcb, decode)), failure=None)
+
+
+def _of_records(change: Callable[[RecordReport], dict[str, object]]) -> Making:
+    def changed(meters: list[MeterReport]) -> list[MeterReport]:
+        return [
+            meter.model_copy(update={"records": tuple(each.model_copy(update=change(each)) for each in meter.records)})
+            for meter in meters
+        ]
+
+    return lying(changed)
+
+
+def _four_tariffs(record: RecordReport) -> dict[str, object]:
+    return {"tariff": (record.tariff or 0) & 3}
+
+
+def _of_this_century(record: RecordReport) -> dict[str, object]:
+    value = record.value
+    return {"value": value.replace("2085", "1985", 1) if isinstance(value, str) else value}
+
+
 MUTANTS = [
+    Mutant(
+        "MUT-LL-CHK-09a",
+        "LL-CHK-09",
+        "254 and 255 are everybody",
+        Column.REPORT,
+        _everybody(lambda address, asked: address in (BROADCAST_REPLY, BROADCAST)),
+    ),
+    Mutant(
+        "MUT-LL-CHK-09b",
+        "LL-CHK-09",
+        "compares the lower bits of A",
+        Column.REPORT,
+        _everybody(lambda address, asked: address & 0x7F == asked & 0x7F),
+    ),
+    Mutant(
+        "MUT-SEC-SRC-08",
+        "SEC-SRC-08",
+        "does not ask for versions",
+        Column.REPORT,
+        patched(split.Survey, choose=_not_by_version),
+        Verdict.NON_STRICT,
+    ),
+    Mutant(
+        "MUT-SEC-SRC-09",
+        "SEC-SRC-09",
+        "leaves out what cannot be told apart",
+        Column.REPORT,
+        lying(_those_found),
+    ),
+    Mutant(
+        "MUT-APL-ALM-02",
+        "APL-ALM-02",
+        "silence is no alarm",
+        Column.REPORT,
+        patched(commands, poll_alarm=_silence_is_none),
+    ),
+    Mutant("MUT-APL-VAR-10a", "APL-VAR-10", "knows four tariffs", Column.REPORT, _of_records(_four_tariffs)),
+    Mutant("MUT-APL-VAR-10b", "APL-VAR-10", "skips the century", Column.REPORT, _of_records(_of_this_century)),
     Mutant(
         "MUT-PHY-RSP-04a",
         "PHY-RSP-04",
