@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
+from mbusbench.codec.commands import Payload
 from mbusbench.codec.frame import LongFrame
 from mbusbench.codec.telegram import Telegram
 from mbusbench.master import commands, freshness
@@ -18,7 +19,7 @@ from mbusbench.protocol.late_answers import LateAnswers
 from mbusbench.protocol.link_state import LinkState
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.protocol.outcome import Failure, FailureKind, Outcome, Received, Reply
-from mbusbench.protocol.procedures import Procedure, alarm, clock, readout
+from mbusbench.protocol.procedures import Procedure, alarm, clock, readout, write
 from mbusbench.protocol.procedures.readout import Decode, Readout, Source
 from mbusbench.protocol.procedures.search import mask, split
 from mbusbench.scenario.report import MeterReport, RecordReport
@@ -114,6 +115,29 @@ def _silence_is_none(target: int | SecondaryAddress, fcb: MasterFcb, decode: Dec
     return replace((yield from _poll_alarm(target, fcb, decode)), failure=None)
 
 
+def _the_last_counts(
+    target: int | SecondaryAddress, payloads: Iterable[Payload], fcb: MasterFcb, decode: Decode
+) -> Procedure[Failure | None]:
+    link = yield from write.open_link(target, fcb, decode)
+    failed = link.failure
+    for payload in payloads if failed is None else ():
+        failed = yield from write.send_user_data(link.source.address, payload, fcb)
+    return failed
+
+
+def _until_alike(source: Source, most: int) -> Procedure[Readout]:
+    result = yield from _telegrams(source, most)
+    layouts = [readout._layout(telegram) for telegram in result.telegrams]
+    alike = next((index for index in range(1, len(layouts)) if layouts[index] == layouts[0]), None)
+    return result if alike is None else replace(result, telegrams=result.telegrams[:alike], ended=True)
+
+
+def _none_empty(source: Source, most: int) -> Procedure[Readout]:
+    result = yield from _telegrams(source, most)
+    is_wrong = bool(result.telegrams) and not result.telegrams[-1].records
+    return replace(result, failure=Failure(FailureKind.DECODE, readout.DOING)) if is_wrong else result
+
+
 def _of_records(change: Callable[[RecordReport], dict[str, object]]) -> Making:
     def changed(meters: list[MeterReport]) -> list[MeterReport]:
         return [
@@ -134,6 +158,27 @@ def _of_this_century(record: RecordReport) -> dict[str, object]:
 
 
 MUTANTS = [
+    Mutant(
+        "MUT-LL-ACK-06",
+        "LL-ACK-06",
+        "the last command counts",
+        Column.REPORT,
+        patched(commands, write=_the_last_counts),
+    ),
+    Mutant(
+        "MUT-APL-MUL-07a",
+        "APL-MUL-07",
+        "ends where records are alike",
+        Column.REPORT,
+        patched(readout, _telegrams=_until_alike),
+    ),
+    Mutant(
+        "MUT-APL-MUL-07b",
+        "APL-MUL-07",
+        "cannot bear an empty telegram",
+        Column.REPORT,
+        patched(readout, _telegrams=_none_empty),
+    ),
     Mutant(
         "MUT-LL-CHK-09a",
         "LL-CHK-09",
