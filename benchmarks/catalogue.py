@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.measure import Result, timed
-from mbusbench.scenario.runner import MasterRun, Options
-from mbusbench.scenario.selection import catalogue, read_cases
+from mbusbench.scenario.run.runner import MasterRun, Options
+from mbusbench.scenario.run.selection import catalogue, read_cases
 
 LIMIT = 60.0
 

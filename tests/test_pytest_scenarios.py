@@ -12,7 +12,7 @@ import pytest
 from mbusbench.scenario import collecting
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import read_scenario
+from mbusbench.scenario.file.matrix import read_scenario
 
 pytest_plugins = ["pytester"]
 

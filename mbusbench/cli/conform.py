@@ -9,7 +9,7 @@ import click
 from mbusbench.cli.judging_options import Request, judging_options
 
 if TYPE_CHECKING:
-    from mbusbench.scenario.matrix import Variant
+    from mbusbench.scenario.file.matrix import Variant
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -44,7 +44,7 @@ def command(duration: float | None, listen: str | None, quiet: float | None, **v
     keep the driver protocol, fails sanity, or nobody polls, 4 the bench broke.
     """
     from mbusbench.cli.judging import Watch, judge
-    from mbusbench.scenario.selection import catalogue, read_cases, sanity_at_the_ends
+    from mbusbench.scenario.run.selection import catalogue, read_cases, sanity_at_the_ends
 
     request = Request.of(values)
     watch = None

@@ -15,8 +15,8 @@ from mbusbench.cli.exploring_options import chosen_variants, exploring_options, 
 from mbusbench.cli.output import json_option, print_json, print_line
 
 if TYPE_CHECKING:
-    from mbusbench.scenario.explore import Outcome, Setting
-    from mbusbench.scenario.matrix import Variant
+    from mbusbench.scenario.exploring.explore import Outcome, Setting
+    from mbusbench.scenario.file.matrix import Variant
 
 _SEEDS = re.compile(r"([0-9]{1,12})(?:\.\.([0-9]{1,12}))?")
 _MOST_SEEDS = 10_000_000
@@ -61,7 +61,7 @@ def command(
 
     Exit codes: 0 survived, 1 a schedule failed, 2 the command line or a file is wrong, 4 the bench broke.
     """
-    from mbusbench.scenario.explore import explore_all
+    from mbusbench.scenario.exploring.explore import explore_all
     from mbusbench.scenario.verdict import ExitCode, Verdict
 
     setting = setting_of(values)
@@ -122,8 +122,8 @@ def _seeds_of(setting: Setting, name: str, seeds: Sequence[int]) -> list[str]:
 
 
 def _keep(variant: Variant, each: Outcome, directory: Path, setting: Setting) -> None:
-    from mbusbench.scenario.keeping import kept, kept_id
-    from mbusbench.scenario.schedule import drawn, own_faults
+    from mbusbench.scenario.exploring.keeping import kept, kept_id
+    from mbusbench.scenario.exploring.schedule import drawn, own_faults
 
     directory.mkdir(parents=True, exist_ok=True)
     schedule = [*own_faults(variant), *drawn(variant, each.seed, setting.most)]

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mbusbench.scenario.driver.action import Transport
-    from mbusbench.scenario.explore import Setting
-    from mbusbench.scenario.matrix import Variant
+    from mbusbench.scenario.exploring.explore import Setting
+    from mbusbench.scenario.file.matrix import Variant
 
 _OPTIONS = (
     click.option("--master", default="builtin", metavar="DRIVER", help="builtin, a shipped driver, or a driver file."),
@@ -37,8 +37,8 @@ def exploring_options(command: Any) -> Any:
 
 def setting_of(values: dict[str, Any]) -> Setting:
     """What they say, taken out of a command's arguments."""
-    from mbusbench.scenario.definition import INVARIANTS
-    from mbusbench.scenario.explore import Setting
+    from mbusbench.scenario.exploring.explore import Setting
+    from mbusbench.scenario.file.definition import INVARIANTS
 
     names = tuple(values.pop("without"))
     for name in names:
@@ -51,7 +51,7 @@ def setting_of(values: dict[str, Any]) -> Setting:
 def chosen_variants(paths: tuple[Path, ...], select: str) -> list[Variant]:
     """DefinitionError where a file is wrong, MBusUsageError where nothing is left."""
     from mbusbench.errors import MBusUsageError
-    from mbusbench.scenario.selection import chosen, read_cases
+    from mbusbench.scenario.run.selection import chosen, read_cases
 
     every = read_cases(paths)
     found = chosen(every, select) if select else every

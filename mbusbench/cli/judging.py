@@ -23,9 +23,9 @@ from mbusbench.cli.output import console, message, print_line
 
 if TYPE_CHECKING:
     from mbusbench.scenario.driver.action import Transport
-    from mbusbench.scenario.matrix import Variant
+    from mbusbench.scenario.file.matrix import Variant
     from mbusbench.scenario.output.results import FileHash, Results, VariantResult
-    from mbusbench.scenario.runner import MasterRun
+    from mbusbench.scenario.run.runner import MasterRun
 
 Words = Callable[["Variant", str, str], list[str]]
 """What repeats a case for a master and a transport, without -k and --seed."""
@@ -59,8 +59,8 @@ def judge(request: Request, every: Sequence[Variant], words: Words, *, sanity: b
 
 def _wanted(request: Request, every: Sequence[Variant], sanity: bool) -> list[Variant]:
     from mbusbench.errors import MBusUsageError
-    from mbusbench.scenario.definition import INVARIANTS
-    from mbusbench.scenario.selection import SANITY_FIRST, SANITY_LAST, chosen
+    from mbusbench.scenario.file.definition import INVARIANTS
+    from mbusbench.scenario.run.selection import SANITY_FIRST, SANITY_LAST, chosen
 
     for name in request.without:
         if name not in INVARIANTS:
@@ -78,8 +78,8 @@ def _runs(
     request: Request, wanted: Sequence[Variant], words: Words, *, sanity: bool, watch: Watch | None
 ) -> list[MasterRun]:
     """One for each master and transport; a master of this process has no transport."""
-    from mbusbench.scenario.passive import PassiveRun
-    from mbusbench.scenario.runner import MasterRun
+    from mbusbench.scenario.run.passive import PassiveRun
+    from mbusbench.scenario.run.runner import MasterRun
 
     options = request.options(sanity=sanity)
     if watch is not None:
@@ -107,7 +107,7 @@ def _runs(
 
 
 def _with_baseline(request: Request, every: Sequence[Variant], runs: Sequence[MasterRun]) -> None:
-    from mbusbench.scenario.baseline import read_baseline
+    from mbusbench.scenario.run.baseline import read_baseline
 
     if request.write_baseline is not None and len(runs) > 1:
         raise click.UsageError("--write-baseline goes together with one master and one transport")
@@ -209,7 +209,7 @@ def _results(
 
 def _hashes(request: Request, wanted: Sequence[Variant]) -> tuple[FileHash, ...]:
     from mbusbench.scenario.output.results import FileHash
-    from mbusbench.scenario.runner import sha256
+    from mbusbench.scenario.run.runner import sha256
 
     files = dict.fromkeys(each.path for each in wanted)
     if request.baseline is not None:
@@ -226,7 +226,7 @@ def _tell(request: Request, results: Results) -> None:
     if request.artifacts is not None:
         _write_manifest(request.artifacts / "manifest.json", results)
     if request.write_baseline is not None:
-        from mbusbench.scenario.baseline import write_baseline
+        from mbusbench.scenario.run.baseline import write_baseline
 
         count = write_baseline(request.write_baseline, results.masters[0])
         message(f"mbusbench: {request.write_baseline} has {count} known failures")

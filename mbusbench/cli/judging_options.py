@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
-    from mbusbench.scenario.runner import Options
+    from mbusbench.scenario.run.runner import Options
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _OUTPUTS = (
@@ -96,7 +96,7 @@ class Request:
 
     def options(self, *, sanity: bool) -> Options:
         """Those of the runner."""
-        from mbusbench.scenario.runner import Options
+        from mbusbench.scenario.run.runner import Options
 
         return Options(self.seed, self.jobs, self.without, self.strict, self.allow_inconclusive, self.artifacts, sanity)
 

@@ -10,7 +10,7 @@ import click
 from mbusbench.cli.judging_options import Request, judging_options
 
 if TYPE_CHECKING:
-    from mbusbench.scenario.matrix import Variant
+    from mbusbench.scenario.file.matrix import Variant
 
 
 @click.command(name="run")
@@ -23,7 +23,7 @@ def command(*, paths: tuple[Path, ...], **values: Any) -> int:
     not keep the driver protocol, 4 the bench broke.
     """
     from mbusbench.cli.judging import judge
-    from mbusbench.scenario.selection import read_cases
+    from mbusbench.scenario.run.selection import read_cases
 
     request = Request.of(values)
     if "passive" in request.masters:

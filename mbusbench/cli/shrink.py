@@ -14,10 +14,10 @@ from mbusbench.cli.output import message, print_line, print_text
 if TYPE_CHECKING:
     from mbusbench.scenario.case import Judgement
     from mbusbench.scenario.driver import MasterUnderTest
-    from mbusbench.scenario.explore import Setting
-    from mbusbench.scenario.matrix import Variant
-    from mbusbench.scenario.schedule import Entry
-    from mbusbench.scenario.shrink import Shrinking
+    from mbusbench.scenario.exploring.explore import Setting
+    from mbusbench.scenario.exploring.schedule import Entry
+    from mbusbench.scenario.exploring.shrink import Shrinking
+    from mbusbench.scenario.file.matrix import Variant
 
 _RUNS = 2000
 _RUNS_OF_PROCESSES = 200
@@ -65,9 +65,9 @@ def _survived(name: str, which: str) -> str:
 def _shrunk(
     variant: Variant, seed: int | None, master: MasterUnderTest, setting: Setting, runs: int
 ) -> tuple[list[Entry], Judgement, Shrinking] | None:
-    from mbusbench.scenario.explore import run_schedule
-    from mbusbench.scenario.schedule import drawn, own_faults
-    from mbusbench.scenario.shrink import Shrinking
+    from mbusbench.scenario.exploring.explore import run_schedule
+    from mbusbench.scenario.exploring.schedule import drawn, own_faults
+    from mbusbench.scenario.exploring.shrink import Shrinking
 
     random = [] if seed is None else drawn(variant, seed, setting.most)
     needed = frozenset(name for step in variant.definition.all_steps() for name in step.names())
@@ -79,8 +79,8 @@ def _shrunk(
 
 
 def _write(variant: Variant, schedule: list[Entry], judgement: Judgement, out: Path | None, seed: int | None) -> None:
-    from mbusbench.scenario.explore import failures
-    from mbusbench.scenario.keeping import kept
+    from mbusbench.scenario.exploring.explore import failures
+    from mbusbench.scenario.exploring.keeping import kept
 
     count = "no fault" if not schedule else "1 fault" if len(schedule) == 1 else f"{len(schedule)} faults"
     title = f"{variant.definition.title}, under {count}: {', '.join(sorted(failures(judgement)))}"

@@ -18,12 +18,12 @@ from mbusbench.scenario.expectation.result import judge_report, mismatch, told
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR, judge_timing
 from mbusbench.scenario.expectation.wire import judge_state, judge_wire, shown
-from mbusbench.scenario.invariants import invented, judge_invariants
-from mbusbench.scenario.load import bus_load
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
+from mbusbench.scenario.file.step import each_step
+from mbusbench.scenario.judging.invariants import invented, judge_invariants
+from mbusbench.scenario.judging.load import bus_load
 from mbusbench.scenario.observation import Observation
 from mbusbench.scenario.running import Running
-from mbusbench.scenario.step import each_step
 from mbusbench.scenario.verdict import Column, Finding, Level, Verdict, worst
 from mbusbench.timing import idle_time, response_window
 from mbusbench.trace.event import Kind, TraceEvent

@@ -19,11 +19,11 @@ from mbusbench.scenario.case import Judgement, run_variant
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import TRANSPORTS, Transport
 from mbusbench.scenario.driver.opening import open_master
-from mbusbench.scenario.matrix import Variant, read_scenario
+from mbusbench.scenario.file.matrix import Variant, read_scenario
 from mbusbench.scenario.output import text
 from mbusbench.scenario.output.recording import file_name, recorded
 from mbusbench.scenario.output.results import VariantResult
-from mbusbench.scenario.selection import is_scenario
+from mbusbench.scenario.run.selection import is_scenario
 from mbusbench.scenario.verdict import Verdict
 from mbusbench.trace.header import TraceHeader
 from mbusbench.trace.jsonl import encode_trace

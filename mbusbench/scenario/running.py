@@ -19,11 +19,11 @@ from mbusbench.errors import MBusUsageError
 from mbusbench.meter.meter import Meter
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import BusAccess, Transport
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
+from mbusbench.scenario.file.step import Step
+from mbusbench.scenario.judging.traffic import in_order
 from mbusbench.scenario.observation import Observation, PerformedStep
 from mbusbench.scenario.serving import ENDPOINTS, Line, Nowhere, port_options, unserved_url
-from mbusbench.scenario.step import Step
-from mbusbench.scenario.traffic import in_order
 from mbusbench.trace.event import Kind, TraceEvent
 
 _HEARTBEAT = 0.01

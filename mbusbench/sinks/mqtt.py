@@ -7,7 +7,6 @@ payloads are in docs/sinks.md.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +28,8 @@ from mbusbench.sinks.reading import Quality, Reading, utc_text
 from mbusbench.sinks.sink import ConnectionStatus, SinkError
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiomqtt
 
 
@@ -41,6 +42,8 @@ class Tls:
     key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
+        import ssl
+
         context = ssl.create_default_context(cafile=self.ca)
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
@@ -77,6 +80,7 @@ class MqttSink:
         self._announcements: dict[str, Announcement] = {}
         self._available: dict[str, bool] = {}
         self._states: dict[str, str] = {}
+        self._latest: dict[str, Reading] = {}
         self._connections: dict[str, str] = {}
         # Keys that the broker has acknowledged, of the batch under way and of the last.
         self._taken: set[str] = set()
@@ -142,10 +146,13 @@ class MqttSink:
             self._available[reading.meter] = available
 
     async def _publish_reading(self, reading: Reading) -> None:
-        payload = state_payload(reading)
+        complete = reading.completed_by(self._latest.get(reading.meter))
+        payload = state_payload(complete)
         if not self._options.retain:
             self._states[reading.meter] = payload
         await self._publish(self._topics.state(reading.meter), payload, retain=self._options.retain)
+        if complete.quality is not Quality.BAD:
+            self._latest[reading.meter] = complete
         if self._options.values:
             for value in reading.values:
                 text = "" if value.value is None else _scalar(value.value)

@@ -84,6 +84,7 @@ class PrometheusSink:
     def __init__(self, name: str) -> None:
         self.name = name
         self._readings: dict[tuple[str, str], Reading] = {}
+        self._good: dict[tuple[str, str], Reading] = {}
 
     async def open(self) -> None:
         """Nothing can fail."""
@@ -93,12 +94,16 @@ class PrometheusSink:
 
     async def write(self, readings: Sequence[Reading]) -> None:
         for reading in readings:
-            self._readings[reading.connection, reading.meter] = reading
+            place = (reading.connection, reading.meter)
+            self._readings[place] = complete = reading.completed_by(self._good.get(place))
+            if complete.quality is not Quality.BAD:
+                self._good[place] = complete
 
     def forget(self, connection: str) -> None:
         """A connection that there is no more is not shown any more."""
         for place in [place for place in self._readings if place[0] == connection]:
             del self._readings[place]
+            self._good.pop(place, None)
 
     def collect(self) -> Iterator[Metric]:
         """Who the meters are and their values, as they are now: what a registry asks a collector for."""

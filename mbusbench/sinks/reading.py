@@ -6,7 +6,7 @@ Knows nothing of masters and telegrams: the poller makes readings, sinks and the
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
@@ -79,6 +79,17 @@ class Reading:
 
     def __post_init__(self) -> None:
         assert self.time.tzinfo is not None, f"{self.key} has a time without zone"
+
+    def completed_by(self, earlier: Reading | None) -> Reading:
+        """With the earlier reading's values of tags that this one leaves out: a deadband keeps what did not change.
+
+        For sinks that show how a meter is now. A bad reading has nothing to complete.
+        """
+        if earlier is None or self.quality is Quality.BAD:
+            return self
+        given = {value.tag for value in self.values}
+        left_out = tuple(value for value in earlier.values if value.tag not in given)
+        return replace(self, values=(*self.values, *left_out)) if left_out else self
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON: fields that say nothing are left out."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
+from mbusbench.codec.frame import FRAME_MAXIMUM
 from mbusbench.trace.assembly import Assembler, TimedFrame
 from mbusbench.trace.description import describe_frame, hex_text, printable
 from mbusbench.trace.event import ECHO, FORMAT, REPEAT, Kind, TraceEvent
@@ -21,6 +22,7 @@ LAG_SHOWN_ABOVE = 1_000_000
 _INDENT = " " * 44
 _UNREMARKABLE = frozenset((ECHO, REPEAT))
 _EXPECTED_AT_MOST = 64
+_BABBLE_SHOWN = 64
 _ARROWS = {Kind.MASTER: ">", Kind.SLAVE: "<", Kind.RECEIVED: "=", Kind.NOISE: "~", Kind.BREAK: "_", Kind.NOTE: "-"}
 
 
@@ -127,8 +129,12 @@ class Annotator:
         if frame.kind is Kind.MASTER:
             self._request_end = frame.end
         if self._data:
-            for start in range(0, len(frame.raw), 16):
-                yield f"{_INDENT}{frame.raw[start : start + 16].hex(' ').upper()}"
+            # More than any frame has is babble: the rest of it says nothing new.
+            shown = frame.raw if len(frame.raw) <= FRAME_MAXIMUM else frame.raw[:_BABBLE_SHOWN]
+            for start in range(0, len(shown), 16):
+                yield f"{_INDENT}{shown[start : start + 16].hex(' ').upper()}"
+            if len(shown) < len(frame.raw):
+                yield f"{_INDENT}.. {len(frame.raw) - len(shown)} characters more"
         if self._records:
             for line in below:
                 yield f"{_INDENT}{line}"

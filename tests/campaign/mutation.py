@@ -247,7 +247,7 @@ def cases(known: Sequence[str] = ()) -> Iterator[Any]:
     """(name, a function that judges our master by it) for every variant, the quick ones first."""
     from mbusbench.scenario.case import run_variant
     from mbusbench.scenario.driver.builtin import BuiltinMaster
-    from mbusbench.scenario.selection import read_cases
+    from mbusbench.scenario.run.selection import read_cases
 
     variants = sorted(read_cases([CATALOGUE]), key=lambda each: each.id.startswith(("SEC-SRC", "RES-END")))
     for variant in variants:

@@ -8,7 +8,7 @@ import pytest
 
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import read_scenario
+from mbusbench.scenario.file.matrix import read_scenario
 from mbusbench.scenario.verdict import Verdict
 from tests.scenario.cases import CATALOGUE
 

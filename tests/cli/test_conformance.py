@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mbusbench.scenario.output.results import load
-from mbusbench.scenario.selection import catalogue
+from mbusbench.scenario.run.selection import catalogue
 from mbusbench.scenario.verdict import Verdict
 from mbusbench.trace.files import load as load_trace
 from tests.cli.invoking import invoke

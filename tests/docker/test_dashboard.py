@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +13,11 @@ from mbusbench.poller.status import PollerStatus, WorkerStatus
 from mbusbench.sinks.delivery import SinkState, SinkStatus
 from mbusbench.sinks.reading import Reading, Value
 from mbusbench.sinks.sink import ConnectionState, ConnectionStatus, MeterStatus
+from tests.docker.dashboard import DASHBOARD, DOCKER, panels, queries
 
 promql = pytest.importorskip("promql_parser", reason="promql-parser is not installed (extra `examples`)")
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed (extra `poller`)")
 
-DOCKER = Path(__file__).resolve().parent.parent.parent / "docker"
-DASHBOARD = json.loads((DOCKER / "grafana" / "dashboards" / "mbusbench.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 ADDED_BY_PROMETHEUS = {"job", "instance"}
 
@@ -64,22 +61,6 @@ async def exposed() -> dict[str, set[str]]:
             assert sample.name not in found or found[sample.name] == set(sample.labels)
             found[sample.name] = set(sample.labels)
     return found
-
-
-def panels() -> Iterator[dict[str, Any]]:
-    for panel in DASHBOARD["panels"]:
-        yield panel
-        yield from panel.get("panels", ())
-
-
-def queries() -> dict[str, str]:
-    """What is asked for, with Grafana's variables filled in."""
-    found = {
-        f"{panel['title']} {target['refId']}": target["expr"]
-        for panel in panels()
-        for target in panel.get("targets", ())
-    }
-    return {where: text.replace("$__rate_interval", "5m").replace("$connection", ".*") for where, text in found.items()}
 
 
 def selectors(node: Any) -> Iterator[Any]:

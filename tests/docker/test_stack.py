@@ -13,12 +13,11 @@ from time import monotonic, sleep
 import pytest
 
 from tests.cli.running import COMMAND, environment, served
-from tests.docker.test_dashboard import queries
+from tests.docker.dashboard import DOCKER, queries
 
 for name in ("aiomqtt", "prometheus_client", "starlette", "uvicorn"):
     pytest.importorskip(name, reason=f"{name} is not installed (extra `poller`)")
 
-DOCKER = Path(__file__).resolve().parents[2] / "docker"
 ONLY_IF = {"mbus_connection_errors_total"}
 """Not there as long as nothing goes wrong."""
 

@@ -21,6 +21,7 @@ PEERS = Path(os.environ.get("MBUSBENCH_PEERS") or _CACHE / "mbusbench" / "peers"
 LIBMBUS = PEERS / "libmbus.so"
 NODE_MODULES = PEERS / "node_modules"
 HOME_ASSISTANT = PEERS / "home-assistant"
+HOME_ASSISTANT_UNITS = PEERS / "home-assistant-units.json"
 _INSTALL = "tests/interop/install brings it"
 
 
@@ -48,6 +49,12 @@ def _home_assistant() -> str | None:
     return "Home Assistant is not installed: tests/interop/install-home-assistant brings it (with a Python 3.13)"
 
 
+def _home_assistant_units() -> str | None:
+    if HOME_ASSISTANT_UNITS.is_file():
+        return None
+    return f"Home Assistant's table of units is not there: {_INSTALL} (with a Python 3.13)"
+
+
 def _postgresql() -> str | None:
     return None if postgresql_programs() else "PostgreSQL is not installed (the system's package postgresql)"
 
@@ -61,6 +68,7 @@ _PARTS: dict[str, Callable[[], str | None]] = {
     "node-mbus": _node_mbus,
     "libmbus": _libmbus,
     "home-assistant": _home_assistant,
+    "home-assistant-units": _home_assistant_units,
     "mosquitto": _mosquitto,
     "postgresql": _postgresql,
     "pyMeterBus": _package("pyMeterBus", "meterbus"),

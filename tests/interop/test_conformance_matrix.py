@@ -12,7 +12,7 @@ import pytest
 
 from mbusbench.scenario.output.markdown import cell
 from mbusbench.scenario.output.results import CaseResult, MasterResult, load
-from mbusbench.scenario.selection import catalogue
+from mbusbench.scenario.run.selection import catalogue
 from mbusbench.scenario.verdict import Column, Verdict
 from tests.interop.parts import NODE_MODULES, need
 

@@ -14,7 +14,7 @@ from mbusbench.master.record_type import MBusRecordType
 from mbusbench.sinks.home_assistant import Announcement, Topics, bridge_identifier, bridge_payload, identifier
 from mbusbench.sinks.reading import Reading, Value
 from tests.cli.running import environment
-from tests.interop.parts import HOME_ASSISTANT, need
+from tests.interop.parts import HOME_ASSISTANT, HOME_ASSISTANT_UNITS, need
 from tests.sinks.samples import reading
 
 pytestmark = pytest.mark.interop
@@ -86,3 +86,21 @@ def test_home_assistant_accepts_every_message(tmp_path: Path) -> None:
     assert [line for line in wrong if "device/broken/" not in line and not line.startswith("log: ")] == []
     assert any("furlong" in line for line in wrong)
     assert not any(line.startswith("log: ") and "furlong" not in line for line in wrong)
+
+
+def test_units_and_state_classes_are_those_that_home_assistant_publishes() -> None:
+    need("home-assistant-units")
+    published = json.loads(HOME_ASSISTANT_UNITS.read_text(encoding="utf-8"))
+    judged = 0
+    for text in messages().values():
+        for name, component in json.loads(text)["cmps"].items():
+            device_class = component.get("device_class")
+            if device_class is None or component["p"] != "sensor":
+                continue
+            judged += 1
+            units = published["units"].get(device_class)
+            unit = component.get("unit_of_measurement")
+            assert (unit is None) if units is None else (unit in units), (name, component)
+            state_class = component.get("state_class")
+            assert state_class is None or state_class in published["state_classes"][device_class], (name, component)
+    assert judged > 500

@@ -8,7 +8,7 @@ from pathlib import Path
 from mbusbench.scenario.case import Judgement, run_variant
 from mbusbench.scenario.driver.action import Action, BusAccess
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import Variant, read_scenario
+from mbusbench.scenario.file.matrix import Variant, read_scenario
 from mbusbench.scenario.observation import StepResult
 from mbusbench.scenario.report import MeterReport
 

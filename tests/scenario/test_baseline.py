@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mbusbench.errors import DefinitionError
-from mbusbench.scenario.baseline import excused, read_baseline, write_baseline
 from mbusbench.scenario.output.results import CaseResult, Columns, MasterResult, VariantResult
-from mbusbench.scenario.selection import read_cases
+from mbusbench.scenario.run.baseline import excused, read_baseline, write_baseline
+from mbusbench.scenario.run.selection import read_cases
 from mbusbench.scenario.verdict import Column, Level, Verdict, worst
 from tests.scenario.suites import suite
 

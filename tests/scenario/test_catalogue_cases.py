@@ -10,7 +10,7 @@ from mbusbench.protocol.master_link import MasterLink
 from mbusbench.scenario.case import judge, run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.report import HeaderReport, MeterReport
 from mbusbench.scenario.running import Running
 from mbusbench.scenario.verdict import Column, Verdict

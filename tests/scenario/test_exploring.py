@@ -18,11 +18,11 @@ from mbusbench.codec.frame import ShortFrame
 from mbusbench.protocol.master_link import MasterLink
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.explore import Setting, explore, explore_one, failures, run_schedule
-from mbusbench.scenario.keeping import kept
-from mbusbench.scenario.matrix import read_scenario
-from mbusbench.scenario.schedule import drawn, own_faults
-from mbusbench.scenario.shrink import Shrinking, simpler_entries
+from mbusbench.scenario.exploring.explore import Setting, explore, explore_one, failures, run_schedule
+from mbusbench.scenario.exploring.keeping import kept
+from mbusbench.scenario.exploring.schedule import drawn, own_faults
+from mbusbench.scenario.exploring.shrink import Shrinking, simpler_entries
+from mbusbench.scenario.file.matrix import read_scenario
 from mbusbench.scenario.verdict import Verdict
 from tests.scenario.cases import CATALOGUE, case, written
 
@@ -214,7 +214,7 @@ def test_nothing_to_shrink_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 _TRACES = """
 import hashlib, sys
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.explore import explore
+from mbusbench.scenario.exploring.explore import explore
 from tests.scenario.cases import case
 for name in ("APL-MUL-01", "SEC-SEL-01"):
     for each in explore(case(name)[0], range(12), BuiltinMaster()):

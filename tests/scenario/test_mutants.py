@@ -8,7 +8,7 @@ import pytest
 from mbusbench.scenario.case import Judgement, run_variant
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.verdict import Verdict, worst
 from tests.mutants import Mutant, every_mutant
 from tests.scenario.cases import CATALOGUE, case

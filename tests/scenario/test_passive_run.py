@@ -16,12 +16,12 @@ from mbusbench.master import MBusMaster
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.action import Action, BusAccess
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.observation import StepResult
 from mbusbench.scenario.output.results import MasterResult
-from mbusbench.scenario.passive import UNKNOWABLE, PassiveRun, transport_of, watchable
-from mbusbench.scenario.runner import Options, without
-from mbusbench.scenario.selection import read_cases, sanity_at_the_ends
+from mbusbench.scenario.run.passive import UNKNOWABLE, PassiveRun, transport_of, watchable
+from mbusbench.scenario.run.runner import Options, without
+from mbusbench.scenario.run.selection import read_cases, sanity_at_the_ends
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict
 from tests.cli.invoking import invoke
 from tests.scenario.cases import catalogue

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mbusbench.codec.frame import Frame, decode_frame
-from mbusbench.scenario.duration import LineDuration
-from mbusbench.scenario.pattern import FramePattern, Item, match_sequence
+from mbusbench.scenario.file.duration import LineDuration
+from mbusbench.scenario.file.pattern import FramePattern, Item, match_sequence
 
 RESET, FIRST, SECOND = "10 40 05 45 16", "10 7B 05 80 16", "10 5B 05 60 16"
 SELECTION = "68 0B 0B 68 73 FD 52 78 56 34 12 24 23 28 07 4C 16"

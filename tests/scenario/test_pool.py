@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mbusbench.scenario.pool import Broken, each_result
+from mbusbench.scenario.run.pool import Broken, each_result
 
 
 def double(task: int) -> int:

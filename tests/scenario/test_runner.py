@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from mbusbench.errors import DefinitionError
-from mbusbench.scenario.baseline import read_baseline
 from mbusbench.scenario.case import run_variant
 from mbusbench.scenario.driver.builtin import BuiltinMaster
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.output.results import FindingResult, MasterResult, VariantResult
-from mbusbench.scenario.runner import MasterRun, Options, Task
-from mbusbench.scenario.selection import catalogue, read_cases, sanity_at_the_ends
+from mbusbench.scenario.run.baseline import read_baseline
+from mbusbench.scenario.run.runner import MasterRun, Options, Task
+from mbusbench.scenario.run.selection import catalogue, read_cases, sanity_at_the_ends
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict
 from tests.scenario.suites import CASES, driver, scenario, suite
 
@@ -270,7 +270,7 @@ def test_what_was_inconclusive_is_run_once_more_and_a_fail_is_not(
             name=task.name, variant="", verdict=verdict, columns={Column.TIMING: verdict}, findings=(finding,)
         )
 
-    monkeypatch.setattr("mbusbench.scenario.runner.perform", perform)
+    monkeypatch.setattr("mbusbench.scenario.run.runner.perform", perform)
     result = ran(read_cases([suite(tmp_path, "TST-01", "TST-02", "TST-03")]))
     assert runs == ["TST-01", "TST-02", "TST-03", "TST-01"]
     assert verdicts(result) == {"TST-01": expected, "TST-02": "fail", "TST-03": "pass"}

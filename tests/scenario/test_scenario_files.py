@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mbusbench.errors import DefinitionError
-from mbusbench.scenario.matrix import read_scenario
+from mbusbench.scenario.file.matrix import read_scenario
 from mbusbench.scenario.verdict import Column, Verdict, worst
 from tests.scenario.cases import judged, written
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mbusbench.errors import DefinitionError, MBusUsageError
-from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.selection import catalogue, chosen, read_cases, sanity_at_the_ends, scenario_files
+from mbusbench.scenario.file.matrix import Variant
+from mbusbench.scenario.run.selection import catalogue, chosen, read_cases, sanity_at_the_ends, scenario_files
 from tests.scenario.suites import CASES, scenario, suite
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,20 @@ async def test_a_bad_reading_makes_a_meter_unavailable_and_a_good_one_available(
         await until(lambda: len(listener.keys()) == 4)
         assert listener.of(AVAILABILITY) == ["online", "offline", "online"]
         assert json.loads(listener.of(STATE)[1])["reason"] == "no answer"
+
+
+async def test_a_value_that_a_deadband_left_out_is_still_in_the_state(mosquitto: Mosquitto) -> None:
+    less = replace(reading(1), values=reading(1).values[1:])
+    bad = Reading("cellar/x", "cellar", METER, "5", START, quality=Quality.BAD, reason="no answer")
+    async with listening(mosquitto) as listener:
+        one = sink(mosquitto)
+        await one.open()
+        await one.write([reading(0), less, bad, replace(less, key="later")])
+        await one.close()
+        await until(lambda: len(listener.keys()) == 4)
+    shown = [json.loads(payload)["values"].get("energy") for payload in listener.of(STATE)]
+    assert shown == [1000, 1000, None, 1000]
+    assert json.loads(listener.of(STATE)[1])["values"]["volume"] == 101.5
 
 
 async def test_values_can_have_topics_of_their_own(mosquitto: Mosquitto) -> None:

@@ -89,6 +89,15 @@ async def test_values_of_a_meter_that_does_not_answer_are_gone_and_it_can_be_for
     assert exposed(sink) == {}
 
 
+async def test_a_value_that_a_deadband_left_out_is_still_shown() -> None:
+    sink = PrometheusSink("prometheus")
+    bad = replace(reading(1), key="bad", values=(), quality=Quality.BAD, reason="no answer")
+    await sink.write([reading(0), bad, replace(reading(1), values=reading(1).values[1:])])
+    found = exposed(sink)
+    assert found["mbus_meter_energy_joules_total"][0][1] == 1000 * 3.6e6
+    assert found["mbus_meter_volume_cubic_meters_total"][0][1] == 101.5
+
+
 async def test_labels_are_escaped() -> None:
     sink = PrometheusSink("prometheus")
     await sink.write([replace(reading(1), name='the "north"\nmeter \\ 1')])

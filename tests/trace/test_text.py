@@ -160,3 +160,9 @@ def test_numbers_are_rounded_without_floating_point() -> None:
         "-0.001 ms",
     ]
     assert bit_times(4_583_333, 2400) == "11.0 bits"
+
+
+def test_babble_is_cut_short() -> None:
+    lines = _lines(sent(0, b"\xaa" * 700), data=True)
+    assert lines[-1] == ".. 636 characters more"
+    assert len(lines) == 6

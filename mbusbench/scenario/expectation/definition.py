@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from mbusbench.definition.fields import Byte, in_range
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
-from mbusbench.scenario.duration import Span
-from mbusbench.scenario.pattern import MANY, FramePattern, Item
+from mbusbench.scenario.file.duration import Span
+from mbusbench.scenario.file.pattern import MANY, FramePattern, Item
 from mbusbench.scenario.report import ERROR_KINDS
 from mbusbench.scenario.units import is_known_unit
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.definition import RecordEntry, ReportEntry, StepReport
 from mbusbench.scenario.expectation.seen import Seen
+from mbusbench.scenario.judging.truth import Delivered, TrueRecord
+from mbusbench.scenario.judging.turn import Turn, last_readout, of_turn
 from mbusbench.scenario.report import (
     ExpectedRecord,
     MeterReport,
@@ -18,8 +20,6 @@ from mbusbench.scenario.report import (
     compare_record,
     shown_value,
 )
-from mbusbench.scenario.truth import Delivered, TrueRecord
-from mbusbench.scenario.turn import Turn, last_readout, of_turn
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 
 Comparison = tuple[list[str], list[str]]

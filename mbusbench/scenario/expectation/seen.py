@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mbusbench.meter.meter import Meter
-from mbusbench.scenario.definition import ScenarioDefinition
 from mbusbench.scenario.driver.claims import Claims
-from mbusbench.scenario.evidence import Evidence
+from mbusbench.scenario.file.definition import ScenarioDefinition
+from mbusbench.scenario.judging.evidence import Evidence
+from mbusbench.scenario.judging.traffic import MasterFrame, Traffic
+from mbusbench.scenario.judging.truth import Truth
+from mbusbench.scenario.judging.turn import Turn, turns_of
 from mbusbench.scenario.observation import Observation, PerformedStep
-from mbusbench.scenario.traffic import MasterFrame, Traffic
-from mbusbench.scenario.truth import Truth
-from mbusbench.scenario.turn import Turn, turns_of
 
 REACTION = 30_000_000
 """ns between a character on the line and a process that knows of it, on the wall clock, its request included."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from mbusbench.scenario.expectation.definition import TimingCheck
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.pattern import FramePattern
-from mbusbench.scenario.traffic import MasterFrame
+from mbusbench.scenario.file.pattern import FramePattern
+from mbusbench.scenario.judging.traffic import MasterFrame
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.trace.text import bit_times, milliseconds
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from mbusbench.codec.frame import LongFrame
 from mbusbench.scenario.expectation.definition import StateCheck, WireCheck
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.pattern import MANY, FramePattern, Item, match_sequence
-from mbusbench.scenario.traffic import MasterFrame
+from mbusbench.scenario.file.pattern import MANY, FramePattern, Item, match_sequence
+from mbusbench.scenario.judging.traffic import MasterFrame
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.trace.description import describe_frame, hex_text
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from mbusbench.scenario.case import Judgement
 from mbusbench.scenario.expectation.definition import Expectation
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.observation import PerformedStep
 from mbusbench.scenario.output.results import FindingResult, StepSeen, VariantResult
 from mbusbench.trace.event import TraceEvent

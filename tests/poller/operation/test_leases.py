@@ -14,7 +14,7 @@ from tests.services import PostgreSQL
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra `poller`)")
 
-SHORT = LeaseTimes(ttl=1.2)
+SHORT = LeaseTimes(ttl=3)
 CONNECTIONS = [f"bus-{number}" for number in range(6)]
 
 

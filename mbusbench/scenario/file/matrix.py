@@ -18,7 +18,7 @@ from mbusbench.definition.document import Document, Mistake, definition_error, r
 from mbusbench.definition.validation import combined, did_you_mean, shown
 from mbusbench.errors import DefinitionError
 from mbusbench.meter.definition import Device
-from mbusbench.scenario.definition import ScenarioDefinition
+from mbusbench.scenario.file.definition import ScenarioDefinition
 
 MAX_VARIANTS = 500
 MAX_DEPTH = 8

@@ -13,7 +13,7 @@ from mbusbench.definition.validation import Definition, did_you_mean, mistake, m
 from mbusbench.meter.definition import Baud
 from mbusbench.scenario.driver.action import Transport
 from mbusbench.scenario.expectation.definition import Expectation, Forbidden, as_list
-from mbusbench.scenario.step import Step, each_step
+from mbusbench.scenario.file.step import Step, each_step
 from mbusbench.scenario.verdict import Level
 
 _ID = re.compile(r"[A-Z]{2,6}(?:-[A-Z0-9]{2,8})*")

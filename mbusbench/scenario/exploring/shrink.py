@@ -13,8 +13,8 @@ from typing import Any
 
 from mbusbench.errors import DefinitionError
 from mbusbench.scenario.case import Judgement
-from mbusbench.scenario.explore import failures
-from mbusbench.scenario.schedule import Entry
+from mbusbench.scenario.exploring.explore import failures
+from mbusbench.scenario.exploring.schedule import Entry
 from mbusbench.scenario.verdict import Verdict
 
 BUDGET = 2000

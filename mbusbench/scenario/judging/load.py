@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mbusbench.codec.frame import SHORT_LENGTH
 from mbusbench.scenario.driver.action import READS
 from mbusbench.scenario.expectation.seen import Seen
-from mbusbench.scenario.turn import of_turn
+from mbusbench.scenario.judging.turn import of_turn
 from mbusbench.timing import bit_time, character_time
 from mbusbench.trace.event import Kind
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from mbusbench.definition.document import Document, definition_error, read_document
 from mbusbench.definition.validation import Definition, did_you_mean, mistake, shown
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.matrix import Variant
 from mbusbench.scenario.output.results import CaseResult, MasterResult, VariantResult
 from mbusbench.scenario.verdict import Column, Verdict
 

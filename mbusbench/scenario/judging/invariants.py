@@ -12,18 +12,18 @@ from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SecondaryAddress
 from mbusbench.codec.control_field import FCV, PRM, SND_NKE, function_code
 from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.errors import MBusUsageError
-from mbusbench.scenario.asked import judge_resets, judge_writes
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
 from mbusbench.scenario.expectation.result import align_true, compare, told
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.timing import LAG_FACTOR
 from mbusbench.scenario.expectation.wire import shown
+from mbusbench.scenario.file.pattern import is_selection
+from mbusbench.scenario.judging.asked import judge_resets, judge_writes
+from mbusbench.scenario.judging.traffic import MasterFrame
+from mbusbench.scenario.judging.truth import Delivered
+from mbusbench.scenario.judging.turn import Turn, fits, is_fresh
 from mbusbench.scenario.observation import PerformedStep
-from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.report import HeaderReport, MeterReport, RecordReport, contradictions, shown_value
-from mbusbench.scenario.traffic import MasterFrame
-from mbusbench.scenario.truth import Delivered
-from mbusbench.scenario.turn import Turn, fits, is_fresh
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.timing import bit_time
 from mbusbench.trace.assembly import TimedFrame

@@ -11,9 +11,9 @@ from mbusbench.codec.frame import LongFrame, ShortFrame
 from mbusbench.scenario.driver.action import Action
 from mbusbench.scenario.expectation.seen import Seen
 from mbusbench.scenario.expectation.wire import shown
+from mbusbench.scenario.file.pattern import is_selection
+from mbusbench.scenario.judging.traffic import MasterFrame
 from mbusbench.scenario.observation import PerformedStep
-from mbusbench.scenario.pattern import is_selection
-from mbusbench.scenario.traffic import MasterFrame
 from mbusbench.scenario.verdict import Column, Finding, Verdict
 from mbusbench.trace.event import Kind
 from mbusbench.trace.exchange import Exchange, Result

@@ -16,10 +16,10 @@ from mbusbench.scenario.case import Judgement, run_variant
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import Transport
 from mbusbench.scenario.driver.opening import open_master
-from mbusbench.scenario.matrix import Variant, read_scenario
-from mbusbench.scenario.pool import Broken, each_result
-from mbusbench.scenario.runner import without
-from mbusbench.scenario.schedule import MOST_FAULTS, Entry, drawn, own_faults, patient, with_faults
+from mbusbench.scenario.exploring.schedule import MOST_FAULTS, Entry, drawn, own_faults, patient, with_faults
+from mbusbench.scenario.file.matrix import Variant, read_scenario
+from mbusbench.scenario.run.pool import Broken, each_result
+from mbusbench.scenario.run.runner import without
 from mbusbench.scenario.verdict import Finding, Verdict
 
 _PATIENCE = 20

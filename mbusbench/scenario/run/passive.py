@@ -16,16 +16,16 @@ from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.server import BusServer
 from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.case import Judgement, run_variant
-from mbusbench.scenario.definition import ScenarioDefinition
 from mbusbench.scenario.driver.action import DEFAULT_DEADLINE, Transport
 from mbusbench.scenario.driver.passive import PassiveMaster
 from mbusbench.scenario.expectation.definition import Expectation, Forbidden
-from mbusbench.scenario.matrix import Variant
+from mbusbench.scenario.file.definition import ScenarioDefinition
+from mbusbench.scenario.file.matrix import Variant
+from mbusbench.scenario.file.step import Step
 from mbusbench.scenario.output.recording import recorded
 from mbusbench.scenario.output.results import VariantResult
-from mbusbench.scenario.runner import Advance, MasterRun, without
-from mbusbench.scenario.selection import SANITY_FIRST, SANITY_LAST
-from mbusbench.scenario.step import Step
+from mbusbench.scenario.run.runner import Advance, MasterRun, without
+from mbusbench.scenario.run.selection import SANITY_FIRST, SANITY_LAST
 from mbusbench.scenario.verdict import Finding, Verdict, worst
 
 UNKNOWABLE = ("INV-08", "INV-13", "INV-14", "INV-18")

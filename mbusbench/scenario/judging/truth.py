@@ -20,9 +20,9 @@ from mbusbench.codec.telegram import Telegram
 from mbusbench.errors import DecodeError
 from mbusbench.master.results import MBusSlaveRecord, slave_data
 from mbusbench.meter.meter import Meter
-from mbusbench.scenario.evidence import Found
+from mbusbench.scenario.judging.evidence import Found
+from mbusbench.scenario.judging.traffic import Traffic
 from mbusbench.scenario.report import ExpectedRecord, HeaderReport, plain_value
-from mbusbench.scenario.traffic import Traffic
 from mbusbench.trace.assembly import TimedFrame
 from mbusbench.trace.event import REPEAT, Kind
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mbusbench.definition.yaml_text import reads_back, yaml_text
-from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.schedule import Entry
+from mbusbench.scenario.exploring.schedule import Entry
+from mbusbench.scenario.file.matrix import Variant
 
 _FIRST = ("scenario", "id", "title", "intent", "rule", "source", "level")
 _LATER = ("faults", "setup", "steps", "teardown")

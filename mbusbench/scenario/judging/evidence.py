@@ -16,8 +16,8 @@ from mbusbench.codec.address import BROADCAST, BROADCAST_REPLY, SELECTED
 from mbusbench.codec.control_field import ACD, DFC, PRM, RSP_UD, SND_NKE, function_code
 from mbusbench.codec.frame import ACK, Frame, LongFrame, ShortFrame, SingleCharacter
 from mbusbench.codec.frame_reader import candidate
-from mbusbench.scenario.pattern import is_selection
-from mbusbench.scenario.traffic import MasterFrame, Traffic
+from mbusbench.scenario.file.pattern import is_selection
+from mbusbench.scenario.judging.traffic import MasterFrame, Traffic
 from mbusbench.timing import bit_time, character_time, idle_time, response_window
 from mbusbench.trace.assembly import TimedFrame
 from mbusbench.trace.event import CLOSED, ECHO, FAULT, Kind, TraceEvent

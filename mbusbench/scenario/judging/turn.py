@@ -15,11 +15,11 @@ from mbusbench.codec.control_field import SND_NKE
 from mbusbench.codec.frame import LongFrame, ShortFrame, SingleCharacter
 from mbusbench.errors import MBusUsageError
 from mbusbench.scenario.driver.action import READS, WITHOUT_TARGET
+from mbusbench.scenario.file.pattern import is_selection
+from mbusbench.scenario.judging.traffic import MasterFrame, Traffic
+from mbusbench.scenario.judging.truth import Delivered, Truth
 from mbusbench.scenario.observation import PerformedStep
-from mbusbench.scenario.pattern import is_selection
 from mbusbench.scenario.report import MeterReport
-from mbusbench.scenario.traffic import MasterFrame, Traffic
-from mbusbench.scenario.truth import Delivered, Truth
 from mbusbench.timing import response_window
 from mbusbench.trace.assembly import TimedFrame
 

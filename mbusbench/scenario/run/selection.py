@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mbusbench.definition.document import read_document
 from mbusbench.errors import DefinitionError, MBusUsageError
-from mbusbench.scenario.matrix import SHARED, Variant, read_scenario
+from mbusbench.scenario.file.matrix import SHARED, Variant, read_scenario
 
 SANITY_FIRST = "SAN-01"
 SANITY_LAST = "SAN-02"
@@ -21,7 +21,7 @@ Test = Callable[[Variant], bool]
 
 def shipped() -> Path:
     """The directory of the scenarios that come with the package: relative, where it is below the current one."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parents[2]
     installed = package / "_data" / "scenarios"
     found = installed if installed.is_dir() else package.parent / "scenarios"
     beside = Path(os.path.relpath(found))

@@ -13,8 +13,8 @@ from typing import Any
 from mbusbench.bus.fault_kinds import KINDS, Place
 from mbusbench.scenario.driver.action import READS
 from mbusbench.scenario.expectation.definition import Expectation, Forbidden
-from mbusbench.scenario.matrix import Variant
-from mbusbench.scenario.step import Step, each_step
+from mbusbench.scenario.file.matrix import Variant
+from mbusbench.scenario.file.step import Step, each_step
 
 Entry = dict[str, Any]
 """One fault, as it is written in a file."""

@@ -18,7 +18,6 @@ from mbusbench.bus.endpoints.driver import driver_of
 from mbusbench.bus.engine import VirtualBus
 from mbusbench.bus.server import BusServer
 from mbusbench.errors import MBusError
-from mbusbench.scenario.baseline import Baseline, excused
 from mbusbench.scenario.case import Judgement, run_variant
 from mbusbench.scenario.driver import MasterUnderTest
 from mbusbench.scenario.driver.action import BusAccess, Transport
@@ -26,11 +25,12 @@ from mbusbench.scenario.driver.claims import Claims
 from mbusbench.scenario.driver.definition import find
 from mbusbench.scenario.driver.opening import BUILTIN, PASSIVE, open_master
 from mbusbench.scenario.driver.probe import describe, probe
-from mbusbench.scenario.matrix import Variant, read_scenario
+from mbusbench.scenario.file.matrix import Variant, read_scenario
 from mbusbench.scenario.output.recording import file_name, recorded
 from mbusbench.scenario.output.results import CaseResult, MasterResult, VariantResult
-from mbusbench.scenario.pool import Broken, each_result
-from mbusbench.scenario.selection import SANITY_FIRST, SANITY_LAST
+from mbusbench.scenario.run.baseline import Baseline, excused
+from mbusbench.scenario.run.pool import Broken, each_result
+from mbusbench.scenario.run.selection import SANITY_FIRST, SANITY_LAST
 from mbusbench.scenario.serving import ENDPOINTS
 from mbusbench.scenario.verdict import Column, ExitCode, Verdict, worst
 from mbusbench.trace.event import Kind, TraceEvent

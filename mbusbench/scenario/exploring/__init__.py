@@ -1,0 +1,1 @@
+"""Random fault schedules, and the smallest of them that fails."""

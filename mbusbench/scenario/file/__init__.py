@@ -1,0 +1,1 @@
+"""What a scenario file says, and the variants that it becomes."""
