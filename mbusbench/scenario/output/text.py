@@ -158,7 +158,9 @@ def count_lines(master: MasterResult) -> list[str]:
 
 def report(results: Results) -> Iterator[str]:
     """Everything, line by line."""
-    for master in results.masters:
+    for number, master in enumerate(results.masters):
+        if number:
+            yield ""
         yield f"{master.title}, seed {results.manifest.seed}"
         if results.manifest.without:
             yield f"switched off: {', '.join(results.manifest.without)}"
@@ -172,6 +174,5 @@ def report(results: Results) -> Iterator[str]:
         if master.problem is not None:
             yield one_line(master.problem)
         yield from count_lines(master)
-        yield ""
     if results.interrupted:
         yield "interrupted: what had not run is not in here"
