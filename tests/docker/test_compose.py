@@ -49,6 +49,8 @@ def test_images_of_others_have_a_version() -> None:
 
 
 def test_poller_reads_the_bench_and_prometheus_the_poller() -> None:
+    for name in ("aiomqtt", "prometheus_client"):
+        pytest.importorskip(name, reason=f"{name} is not installed (extra `poller`)")
     bus = VirtualBus.from_yaml(DOCKER / "bus.yaml")
     assert bus.listen == ("tcp://0.0.0.0:10001",)
     definition = PollerFile.read(DOCKER / "poller.yaml")

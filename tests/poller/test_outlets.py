@@ -113,6 +113,7 @@ connections: [{name: a, url: "socket://h:1", meters: []}]
 
 
 def test_mistakes_in_sinks_and_store_are_told_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiomqtt", reason="aiomqtt is not installed (extra `poller`), which would be told, too")
     monkeypatch.chdir(tmp_path)
     Path("c.yaml").write_text(WRONG, encoding="utf-8")
     told = invoke("poll", "--check", "c.yaml").stderr.splitlines()
